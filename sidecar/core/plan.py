@@ -1,0 +1,169 @@
+"""What a configuration compiles to: frozen, shared by all requests of its generation, replaced whole."""
+
+from collections.abc import Callable
+from typing import Final, final
+
+from sidecar.core.endpoint import Endpoint
+from sidecar.core.request import Request
+from sidecar.core.rules.base import Field, Matcher
+from sidecar.core.rules.index import RuleIndex
+from sidecar.core.rules.logic import All, AnyOf
+from sidecar.core.rules.path import ANYWHERE, PathMatcher
+from sidecar.core.split import Split
+from sidecar.core.strategies.base import Strategy
+
+
+@final
+class Variant:
+    """One arm of a route: a pool of endpoints and the strategy that picks among them.
+
+    `pool` is its name in the state, unique in the plan and the same after a reload. `share` is its share of
+    the route's requests, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pool: str,
+        endpoints: tuple[Endpoint, ...],
+        strategy: Strategy,
+        strategy_name: str,
+        share: float = 1.0,
+    ) -> None:
+        self.name: Final = name
+        self.pool: Final = pool
+        self.endpoints: Final = endpoints
+        self.strategy: Final = strategy
+        self.strategy_name: Final = strategy_name
+        self.share: Final = share
+
+
+@final
+class HeaderChanges:
+    """Header names are lower-case. `set` replaces, `add` appends; removal comes first."""
+
+    def __init__(
+        self,
+        set: tuple[tuple[str, str], ...] = (),
+        add: tuple[tuple[str, str], ...] = (),
+        remove: tuple[str, ...] = (),
+    ) -> None:
+        self.set: Final = set
+        self.add: Final = add
+        self.remove: Final = remove
+
+
+@final
+class Rewrite:
+    """How the path and host are changed before the request goes on.
+
+    `strip_prefix` is taken off at a segment border, where it stands; then `replace` maps the path (without
+    its query). `host` empty leaves the host.
+    """
+
+    def __init__(
+        self, strip_prefix: str = "", replace: Callable[[str], str] | None = None, host: str = ""
+    ) -> None:
+        self._strip: Final = strip_prefix.rstrip("/")
+        self._replace: Final = replace
+        self.host: Final = host
+
+    def target(self, request: Request) -> str | None:
+        """The new path with the request's query, or None when it stays as it is."""
+        path = request.path
+        strip = self._strip
+        if strip and path.startswith(strip) and (len(path) == len(strip) or path[len(strip)] == "/"):
+            path = path[len(strip) :] or "/"
+        if self._replace is not None:
+            path = self._replace(path)
+        return None if path == request.path else path + request.target[len(request.path) :]
+
+
+NO_CHANGES: Final = HeaderChanges()
+
+
+@final
+class Route:
+    """A match and what to do with it.
+
+    `sticky` are the fields that may hold the key by which a client keeps its variant; the first that has
+    a value counts. `want` is how many endpoints a decision names: one and its fallbacks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        matcher: Matcher,
+        variants: tuple[Variant, ...],
+        split: Split | None = None,
+        sticky: tuple[Field, ...] = (),
+        priority: int = 0,
+        enabled: bool = True,
+        request_headers: HeaderChanges = NO_CHANGES,
+        response_headers: HeaderChanges = NO_CHANGES,
+        rewrite: Rewrite | None = None,
+        labels: tuple[tuple[str, str], ...] = (),
+        want: int = 1,
+    ) -> None:
+        if not variants or (split is None and len(variants) > 1):
+            raise ValueError("a route has one variant, or several and a split")
+        self.name: Final = name
+        self.matcher: Final = matcher
+        self.variants: Final = variants
+        self.split: Final = split
+        self.sticky: Final = sticky
+        self.priority: Final = priority
+        self.enabled: Final = enabled
+        self.request_headers: Final = request_headers
+        self.response_headers: Final = response_headers
+        self.rewrite: Final = rewrite
+        self.labels: Final = labels
+        self.want: Final = want
+
+
+@final
+class Plan:
+    """`routes` stand in the order of precedence, whatever order they were given in.
+
+    `lease_s` is how long a ticket waits for its outcome. `on_error` is where requests go when the sidecar
+    itself fails; None refuses them.
+    """
+
+    def __init__(
+        self, generation: int, routes: list[Route], lease_s: float = 300.0, on_error: Variant | None = None
+    ) -> None:
+        if lease_s <= 0:
+            raise ValueError(f"lease_s must be above 0, got {lease_s}")
+        ranked = sorted(enumerate(routes), key=lambda pair: precedence(pair[1], pair[0]))
+        self.generation: Final = generation
+        self.routes: Final = [route for _, route in ranked]
+        self.lease_s: Final = lease_s
+        self.on_error: Final = on_error
+        self.index: Final = RuleIndex([route.matcher if route.enabled else None for route in self.routes])
+
+    def variants(self) -> list[Variant]:
+        return [variant for route in self.routes for variant in route.variants]
+
+
+def precedence(route: Route, order: int) -> tuple[int, int, int, int, int]:
+    """The sort key of routes: the higher priority, then the more specific, then the earlier in the file.
+
+    More specific is the kind of path condition (exact, pattern, regex, prefix, none), then more literal
+    characters in it, then more conditions. Of alternatives the least specific counts, because it is what
+    the route is sure to ask for.
+    """
+    kind, literal, conditions = specificity(route.matcher)
+    return (-route.priority, -kind, -literal, -conditions, order)
+
+
+def specificity(matcher: Matcher) -> tuple[int, int, int]:
+    """(kind of path, literal characters in it, conditions) that the matcher is sure to ask for."""
+    if isinstance(matcher, PathMatcher):
+        return (matcher.kind, matcher.literal, 1)
+    if isinstance(matcher, All):
+        parts = [specificity(part) for part in matcher.parts]
+        kind, literal = max([(part[0], part[1]) for part in parts], default=(ANYWHERE, 0))
+        return (kind, literal, sum(part[2] for part in parts))
+    if isinstance(matcher, AnyOf):
+        return min([specificity(part) for part in matcher.parts], default=(ANYWHERE, 0, 0))
+    return (ANYWHERE, 0, 1)

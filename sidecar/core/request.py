@@ -1,0 +1,143 @@
+"""What the rules may know of one request, whoever asked: Envoy, a RouteService caller, or a test.
+
+Values stay bytes until a rule reads them, because most headers of most requests are never looked at.
+"""
+
+from collections.abc import Iterable
+from typing import Final, final
+from urllib.parse import unquote_plus
+
+_NOTHING: Final[list[str]] = []
+
+
+@final
+class Headers:
+    """Header values by lower-case name.
+
+    `first_raw` has the first value of each name; `repeated_raw` has all values of the names that came
+    more than once. Bytes that are not UTF-8 decode to surrogates, and encode back to the same bytes.
+    """
+
+    def __init__(self, first_raw: dict[str, bytes], repeated_raw: dict[str, list[bytes]] | None = None) -> None:
+        self._first: Final = first_raw
+        self._repeated: Final = repeated_raw
+
+    def first(self, name: str) -> str | None:
+        """The first value of the lower-case `name`."""
+        raw = self._first.get(name)
+        return None if raw is None else raw.decode("utf-8", "surrogateescape")
+
+    def values(self, name: str) -> list[str]:
+        """Every value of the lower-case `name`, in the order in which they came."""
+        if self._repeated is not None:
+            many = self._repeated.get(name)
+            if many is not None:
+                return [raw.decode("utf-8", "surrogateescape") for raw in many]
+        raw = self._first.get(name)
+        return _NOTHING if raw is None else [raw.decode("utf-8", "surrogateescape")]
+
+    def any_of(self, name: str, values: tuple[str, ...]) -> bool:
+        """Whether some value of the lower-case `name` is one of these."""
+        raw = self._first.get(name)
+        if raw is None:
+            return False
+        if raw.decode("utf-8", "surrogateescape") in values:
+            return True
+        if self._repeated is not None and name in self._repeated:
+            for value in self.values(name):
+                if value in values:
+                    return True
+        return False
+
+    def names(self) -> list[str]:
+        return list(self._first)
+
+
+def headers_of(pairs: Iterable[tuple[str, bytes]]) -> Headers:
+    """Headers from (name, value) pairs; names may have any case and may repeat."""
+    first: dict[str, bytes] = {}
+    repeated: dict[str, list[bytes]] = {}
+    for name, value in pairs:
+        name = name.lower()
+        if name not in first:
+            first[name] = value
+        elif name in repeated:
+            repeated[name].append(value)
+        else:
+            repeated[name] = [first[name], value]
+    return Headers(first, repeated or None)
+
+
+@final
+class Request:
+    """One request. `target` is the path with its query, as `:path` has it; `authority` may carry a port."""
+
+    def __init__(self, method: str, authority: str, target: str, headers: Headers) -> None:
+        self.method: Final = method
+        self.authority: Final = authority
+        self.target: Final = target
+        self.headers: Final = headers
+        mark = target.find("?")
+        self.path: Final = target if mark < 0 else target[:mark]
+        self._query_at: Final = mark
+        self._host: str | None = None
+        self._query: dict[str, list[str]] | None = None
+        self._cookies: dict[str, list[str]] | None = None
+
+    @property
+    def host(self) -> str:
+        """The authority in lower case, without port and root dot; empty when it is longer than a name may be."""
+        if self._host is None:
+            self._host = _host_of(self.authority)
+        return self._host
+
+    @property
+    def query(self) -> str:
+        return "" if self._query_at < 0 else self.target[self._query_at + 1 :]
+
+    def query_values(self, name: str) -> list[str]:
+        """Decoded values of the query parameter `name`; a parameter without `=` has the empty value."""
+        if self._query is None:
+            self._query = _parsed_query(self.query)
+        return self._query.get(name, _NOTHING)
+
+    def cookie_values(self, name: str) -> list[str]:
+        """Values of the cookie `name`, without the quotes that may surround them."""
+        if self._cookies is None:
+            self._cookies = _parsed_cookies(self.headers.values("cookie"))
+        return self._cookies.get(name, _NOTHING)
+
+
+def _host_of(authority: str) -> str:
+    if len(authority) > 261:  # 253 of RFC 1035, brackets or a port; anything longer would only cost time
+        return ""
+    host = authority.lower()
+    if host.startswith("["):  # an IPv6 literal keeps its colons
+        end = host.find("]")
+        return host[1:end] if end > 0 else host
+    colon = host.find(":")
+    if colon >= 0:
+        host = host[:colon]
+    return host[:-1] if host.endswith(".") else host
+
+
+def _parsed_query(query: str) -> dict[str, list[str]]:
+    parsed: dict[str, list[str]] = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            parsed.setdefault(unquote_plus(name), []).append(unquote_plus(value))
+    return parsed
+
+
+def _parsed_cookies(headers: list[str]) -> dict[str, list[str]]:
+    parsed: dict[str, list[str]] = {}
+    for header in headers:
+        for part in header.split(";"):
+            name, equals, value = part.partition("=")
+            if equals:
+                value = value.strip()
+                if len(value) >= 2 and value[0] == '"' and value[-1] == '"':
+                    value = value[1:-1]
+                parsed.setdefault(name.strip(), []).append(value)
+    return parsed

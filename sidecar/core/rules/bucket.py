@@ -1,0 +1,104 @@
+"""Routes that share their place in the index, split further by exact values when they are many."""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+from sidecar.core.request import Request
+from sidecar.core.rules.base import Field, Matcher
+
+_FEW: Final = 4
+"""So many routes are tried one by one; more are split where they ask for exact values."""
+
+
+@final
+class Entry:
+    """One way to match one route: it does when all `conditions` hold, which the place leaves open.
+
+    `rank` is the route's place in the order of all routes; 0 is tried first.
+    """
+
+    def __init__(self, rank: int, conditions: tuple[Matcher, ...]) -> None:
+        self.rank: Final = rank
+        self.conditions: Final = conditions
+
+    def holds(self, request: Request) -> bool:
+        for condition in self.conditions:
+            if not condition.matches(request):
+                return False
+        return True
+
+
+@final
+class _Group:
+    """Routes that ask one field for exact values, found by those values."""
+
+    def __init__(self, field: Field, by_value: "dict[str, Bucket]") -> None:
+        self.field: Final = field
+        self.by_value: Final = by_value
+
+
+@final
+class Bucket:
+    """Finds the first route, by rank, among those at one place."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        ordered = sorted(entries, key=lambda entry: entry.rank)
+        self._first_rank: Final = ordered[0].rank
+        self._groups: Final[list[_Group]] = []
+        while len(ordered) > _FEW:
+            field = _most_pinned(ordered)
+            if field is None:
+                break
+            group, ordered = _split(ordered, field)
+            self._groups.append(group)
+        self._entries: Final = ordered
+
+    def find(self, request: Request, after: int, before: int) -> int:
+        """The lowest rank above `after` and below `before` that matches, else `before`."""
+        if self._first_rank >= before:
+            return before
+        for entry in self._entries:
+            if entry.rank >= before:
+                break
+            if entry.rank > after and entry.holds(request):
+                before = entry.rank
+                break
+        for group in self._groups:
+            for value in group.field.read(request):
+                bucket = group.by_value.get(value)
+                if bucket is not None:
+                    before = bucket.find(request, after, before)
+        return before
+
+
+def _most_pinned(entries: Sequence[Entry]) -> Field | None:
+    """The field that most of them ask for exact values, and at least two do."""
+    fields: dict[str, Field] = {}
+    counts: dict[str, int] = {}
+    for entry in entries:
+        names: set[str] = set()
+        for condition in entry.conditions:
+            pin = condition.pin()
+            if pin is not None:
+                fields[pin.field.name()] = pin.field
+                names.add(pin.field.name())
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+    best = max(counts, key=lambda name: (counts[name], name), default=None)
+    return fields[best] if best is not None and counts[best] > 1 else None
+
+
+def _split(entries: Sequence[Entry], field: Field) -> tuple[_Group, list[Entry]]:
+    by_value: dict[str, list[Entry]] = {}
+    rest: list[Entry] = []
+    for entry in entries:
+        for place, condition in enumerate(entry.conditions):
+            pin = condition.pin()
+            if pin is not None and pin.field.name() == field.name():
+                left = Entry(entry.rank, entry.conditions[:place] + entry.conditions[place + 1 :])
+                for value in pin.values:
+                    by_value.setdefault(value, []).append(left)
+                break
+        else:
+            rest.append(entry)
+    return _Group(field, {value: Bucket(held) for value, held in by_value.items()}), rest

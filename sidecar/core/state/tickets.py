@@ -1,0 +1,118 @@
+"""Open tickets: each ties one outcome to its decision, and is settled exactly once.
+
+Tickets lie in the order of their admission, which is the order in which their leases end, so that
+expiry looks only at the oldest. A dictionary keeps that order and finds a ticket by its number.
+"""
+
+from typing import Final, final
+
+from sidecar.core.endpoint import Endpoint
+
+_SERIAL_BITS: Final = 40
+TICKET_BITS: Final = 60
+
+
+@final
+class Ticket:
+    """One admitted request. `expires_at` is when its lease ends, in seconds of the engine's clock."""
+
+    def __init__(
+        self,
+        id: int,
+        route: str,
+        variant: str,
+        pool: str,
+        endpoint: Endpoint,
+        generation: int,
+        admitted_at: float,
+        expires_at: float,
+    ) -> None:
+        self.id: Final = id
+        self.route: Final = route
+        self.variant: Final = variant
+        self.pool: Final = pool
+        self.endpoint: Final = endpoint
+        self.generation: Final = generation
+        self.admitted_at: Final = admitted_at
+        self.expires_at: Final = expires_at
+
+
+@final
+class Tickets:
+    """`epoch` (20 bits) is drawn at start, so that a number from before a restart settles nothing.
+
+    At most `most` tickets are open; `crowded()` says when the oldest have to be given up.
+    """
+
+    def __init__(self, epoch: int, most: int = 200_000) -> None:
+        if most < 1:
+            raise ValueError(f"most must be at least 1, got {most}")
+        self._next_id: int = (epoch & 0xFFFFF) << _SERIAL_BITS
+        self._most: Final = most
+        self._open: dict[int, Ticket] = {}
+        self.opened: int = 0
+        self.reported: int = 0
+        self.lost: int = 0
+        self.unknown: int = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(
+        self,
+        route: str,
+        variant: str,
+        pool: str,
+        endpoint: Endpoint,
+        generation: int,
+        now: float,
+        lease_s: float,
+    ) -> Ticket:
+        self._next_id += 1
+        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, now + lease_s)
+        self._open[ticket.id] = ticket
+        self.opened += 1
+        return ticket
+
+    def close(self, id: int) -> Ticket | None:
+        """Take the reported ticket out; None when it is unknown, expired or already closed."""
+        ticket = self._open.pop(id, None)
+        if ticket is None:
+            self.unknown += 1
+        else:
+            self.reported += 1
+        return ticket
+
+    def overdue(self, now: float) -> list[Ticket]:
+        """Take out the tickets whose lease has ended."""
+        due: list[Ticket] = []
+        for ticket in self._open.values():
+            if ticket.expires_at > now:
+                break
+            due.append(ticket)
+        return self._lose(due)
+
+    def crowded(self) -> bool:
+        return len(self._open) >= self._most
+
+    def oldest(self) -> list[Ticket]:
+        """Take out the oldest hundredth, at least one: many at once, because finding the first is a scan."""
+        wanted = max(len(self._open) // 100, 1)
+        due: list[Ticket] = []
+        for ticket in self._open.values():
+            if len(due) == wanted:
+                break
+            due.append(ticket)
+        return self._lose(due)
+
+    def next_expiry(self) -> float | None:
+        """When the oldest lease ends."""
+        for ticket in self._open.values():
+            return ticket.expires_at
+        return None
+
+    def _lose(self, due: list[Ticket]) -> list[Ticket]:
+        for ticket in due:
+            del self._open[ticket.id]
+        self.lost += len(due)
+        return due

@@ -1,0 +1,1 @@
+"""Who gets the request: one strategy a file, each named in the registry."""

@@ -1,0 +1,1 @@
+"""Benchmarks: what a decision costs alone, and what it costs through a real Envoy."""

@@ -1,0 +1,109 @@
+"""Child processes that end with the benchmark, whatever ends it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from shutil import which
+from typing import Final
+
+START_WITHIN_S: Final = 20.0
+STOP_WITHIN_S: Final = 3.0
+TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+
+
+def command(name: str) -> str:
+    """Where `name` is installed: beside the running interpreter, else on PATH."""
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else which(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is neither beside {sys.executable} nor on PATH")
+    return found
+
+
+def free_addresses(count: int) -> list[str]:
+    """`count` different addresses of this machine that nothing listened at a moment ago."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+
+
+class Child:
+    """A running process, the leader of its own process group."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._name: Final = name
+        self._process: Final = process
+        self._log: Final = log
+
+    def cpu_s(self) -> float:
+        """User and system time that the process has used so far, in steps of a kernel tick (10 ms)."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()  # the command's name may hold spaces
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+    def must_live(self) -> None:
+        if self._process.poll() is not None:
+            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+            raise RuntimeError(f"{self._name} ended with {self._process.returncode}:\n{tail}")
+
+    def stop(self) -> None:
+        for step in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, step)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_WITHIN_S)
+                return
+
+
+@contextlib.contextmanager
+def running(name: str, arguments: Sequence[str], folder: Path) -> Iterator[Child]:
+    """Run `arguments` with their output in `folder`/`name`.log until the block ends."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+        child = Child(name, process, log)
+        try:
+            yield child
+        finally:
+            child.stop()
+
+
+def wait_for(ready: Callable[[], bool], children: Sequence[Child]) -> None:
+    """Return once `ready` says so; raise when one of `children` ends first or `START_WITHIN_S` is over."""
+    until = time.monotonic() + START_WITHIN_S
+    while not ready():
+        for child in children:
+            child.must_live()
+        if time.monotonic() > until:
+            raise TimeoutError(f"not ready after {START_WITHIN_S:.0f} s")
+        time.sleep(0.02)  # between two polls
+
+
+def listens(address: str) -> bool:
+    """Whether a TCP connection to `address`, `host:port`, is accepted."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def answers_200(url: str, headers: dict[str, str]) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=1.0) as reply:
+            return bool(reply.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
