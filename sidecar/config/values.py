@@ -1,28 +1,39 @@
-"""Values with units as people write them: durations, addresses, names."""
+"""Values with units as people write them: durations, addresses, names.
+
+Every refusal is a sentence that holds the value, because it is shown as it is.
+"""
 
 import re
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+
+from sidecar.config.errors import shown
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d)", re.ASCII)
+_LONGEST_S: Final = 366 * 86400.0
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]{1,253}):(\d{1,5})", re.ASCII)
 
 
 def seconds(value: object) -> float:
     """Seconds of `30s`, `1.5m`, `1h30m`, `250ms`. ValueError for anything else, a bare number included."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= 64:
         parts = _DURATION.findall(value)
         if parts and "".join(number + unit for number, unit in parts) == value:
-            return float(sum(float(number) * _UNITS[unit] for number, unit in parts))
-    raise ValueError("not a duration; write a number with a unit, such as 250ms, 30s, 5m or 1h30m")
+            duration = float(sum(float(number) * _UNITS[unit] for number, unit in parts))
+            if duration > _LONGEST_S:
+                raise ValueError(f"must be at most 366d, got {value}")
+            return duration
+    raise ValueError(
+        f"{shown(value)} is not a duration; write a number with a unit, such as 250ms, 30s, 5m or 1h30m"
+    )
 
 
 def above_zero(value: object) -> float:
     duration = seconds(value)
     if duration <= 0:
-        raise ValueError("must be longer than 0")
+        raise ValueError(f"must be longer than 0, got {value}")
     return duration
 
 
@@ -32,29 +43,81 @@ def host_port(value: object) -> str:
         found = _ADDRESS.fullmatch(value)
         if found and 0 <= int(found.group(2)) <= 65535:
             return value
-    raise ValueError("not an address; write host:port, such as 127.0.0.1:8080 or [::1]:8080")
+    raise ValueError(
+        f"{shown(value)} is not an address; write host:port, such as 127.0.0.1:8080 or [::1]:8080"
+    )
 
 
 def listener(value: object) -> str:
     """`host:port` or `unix:/path`."""
     if isinstance(value, str) and value.startswith("unix:"):
         if not value.removeprefix("unix:").startswith("/"):
-            raise ValueError("a socket path must be absolute, such as unix:/run/sidecar/sidecar.sock")
+            raise ValueError(
+                f"{shown(value)} is not absolute; write the socket's whole path, "
+                "such as unix:/run/sidecar/sidecar.sock"
+            )
         return value
     try:
         return host_port(value)
     except ValueError:
         raise ValueError(
-            "not an address to listen on; write host:port or unix:/path, such as 127.0.0.1:50051"
+            f"{shown(value)} is not an address to listen on; write host:port or unix:/path, "
+            "such as 127.0.0.1:50051"
         ) from None
 
 
-Seconds = Annotated[float, BeforeValidator(seconds)]
-SecondsAboveZero = Annotated[float, BeforeValidator(above_zero)]
-HostPort = Annotated[str, BeforeValidator(host_port)]
-Listener = Annotated[str, BeforeValidator(listener)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_DURATION_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$",
+    "examples": ["250ms", "30s", "5m", "1h30m"],
+}
+_HOST_PORT_PATTERN: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
+
+Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
+SecondsAboveZero = Annotated[float, BeforeValidator(above_zero), WithJsonSchema(_DURATION_SCHEMA)]
+HostPort = Annotated[
+    str,
+    BeforeValidator(host_port),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_HOST_PORT_PATTERN}$",
+            "examples": ["127.0.0.1:8080", "[::1]:8080", "shop.internal:80"],
+        }
+    ),
+]
+Listener = Annotated[
+    str,
+    BeforeValidator(listener),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^(unix:/.*|{_HOST_PORT_PATTERN})$",
+            "examples": ["127.0.0.1:50051", "unix:/run/sidecar/sidecar.sock"],
+        }
+    ),
+]
+
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
+HEADER_TEXT: Final = r"^[\x20-\x7e\x80-\U0010ffff\t]*$"
+LABEL: Final = r"^[\x21-\x7e]{0,128}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """Names of clusters, endpoints, routes: they travel in headers, metrics and Envoy's own configuration."""
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$")]
-HeaderText = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e\x80-\U0010ffff\t]*$", max_length=8192)]
+HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME)]
+HeaderText = Annotated[str, StringConstraints(pattern=HEADER_TEXT, max_length=8192)]
 """What may stand in a header: one control character would turn the whole request into a 500 in Envoy."""
+Label = Annotated[str, StringConstraints(pattern=LABEL)]
+"""Versions, regions, zones, tags: part of names and metrics, so printable and without spaces."""
+
+REFUSED_PATTERNS: Final[dict[str, tuple[str, str]]] = {
+    NAME: (
+        "is not a name",
+        "use up to 128 letters, digits, '.', '_' and '-', and begin with a letter or digit",
+    ),
+    HEADER_NAME: ("is not a header name", "use letters, digits and '-'"),
+    HEADER_TEXT: ("holds a control character", "remove it"),
+    LABEL: ("is not usable here", "use up to 128 printable ASCII characters without spaces"),
+}
+"""What each pattern means when it does not hold, and the remedy."""

@@ -48,7 +48,7 @@ class Engine:
         """Where the request goes; a decision is admitted, and its ticket waits for the outcome."""
         answer = self._answer(request, self._rng, now)
         if isinstance(answer, Decision):
-            self._admit(answer, now)
+            self._admit(answer, request.method, now)
         return answer
 
     def settle(self, ticket_id: int, outcome: Outcome, now: float) -> Ticket | None:
@@ -103,7 +103,7 @@ class Engine:
         fallbacks = ranking[1:] if route.want > 1 else _NO_FALLBACKS
         return Decision(route, variant, ranking[0], fallbacks, target, considered, plan.generation)
 
-    def _admit(self, decision: Decision, now: float) -> None:
+    def _admit(self, decision: Decision, method: str, now: float) -> None:
         tickets = self._state.tickets
         if tickets.crowded():
             for oldest in tickets.oldest():
@@ -117,6 +117,7 @@ class Engine:
             decision.generation,
             now,
             self._plan.lease_s,
+            method,
         )
         decision.ticket = ticket
         for learner in self._state.learners:

@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from shutil import which
 from typing import Final
@@ -51,10 +51,13 @@ class Child:
         fields = stat.rpartition(")")[2].split()  # the command's name may hold spaces
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
+    def said(self) -> str:
+        """The last lines of its output."""
+        return "\n".join([f"{self._name}:", *self._log.read_text(errors="replace").splitlines()[-15:]])
+
     def must_live(self) -> None:
         if self._process.poll() is not None:
-            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-            raise RuntimeError(f"{self._name} ended with {self._process.returncode}:\n{tail}")
+            raise RuntimeError(f"ended with {self._process.returncode}: {self.said()}")
 
     def stop(self) -> None:
         for step in (signal.SIGTERM, signal.SIGKILL):
@@ -87,23 +90,23 @@ def wait_for(ready: Callable[[], bool], children: Sequence[Child]) -> None:
         for child in children:
             child.must_live()
         if time.monotonic() > until:
-            raise TimeoutError(f"not ready after {START_WITHIN_S:.0f} s")
+            said = "\n".join(child.said() for child in children)
+            raise TimeoutError(f"not ready after {START_WITHIN_S:.0f} s; {said}")
         time.sleep(0.02)  # between two polls
 
 
 def listens(address: str) -> bool:
-    """Whether a TCP connection to `address`, `host:port`, is accepted."""
+    """Whether a connection to `address`, `host:port` or `unix:path`, is accepted."""
     host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1.0).close()
-    except OSError:
-        return False
-    return True
+    family = socket.AF_UNIX if host == "unix" else socket.AF_INET
+    with socket.socket(family) as one:
+        one.settimeout(1.0)
+        return one.connect_ex(port if host == "unix" else (host, int(port))) == 0
 
 
 def answers_200(url: str, headers: dict[str, str]) -> bool:
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=1.0) as reply:
-            return bool(reply.status == 200)
-    except (OSError, urllib.error.URLError):
+            return bool(reply.status == HTTPStatus.OK)
+    except OSError:  # of which every error of urllib is one
         return False

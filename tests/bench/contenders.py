@@ -105,7 +105,7 @@ def started(contender: Contender, folder: Path) -> Iterator[Running]:
         if contender.server is not None and contender.asks is not None:
             server = stack.enter_context(running(contender.name, contender.server, folder))
             asks = contender.asks
-            wait_for(lambda: asks.startswith("unix:") or listens(asks), [server])
+            wait_for(lambda: listens(asks), [server])
         arguments = _envoy(contender.name, contender.bootstrap, folder)
         envoy = stack.enter_context(running(f"{contender.name}.envoy", arguments, folder))
         children = [envoy] if server is None else [envoy, server]

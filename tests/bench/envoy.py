@@ -39,7 +39,7 @@ from tests.bench.load import Seen, load
 from tests.bench.rows import Row, row, show
 
 CONNECTIONS: Final = (1, 16, 64)
-ROUNDS: Final = 18  # many short ones: a shared machine's speed may double or halve within a second
+ROUNDS: Final = 22  # many short ones: a shared machine's speed may double or halve within a second
 SECONDS: Final = 0.4
 _WARM_S: Final = 0.5
 _WARM_CONNECTIONS: Final = 16

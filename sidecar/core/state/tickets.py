@@ -26,6 +26,7 @@ class Ticket:
         generation: int,
         admitted_at: float,
         expires_at: float,
+        method: str = "",
     ) -> None:
         self.id: Final = id
         self.route: Final = route
@@ -35,6 +36,7 @@ class Ticket:
         self.generation: Final = generation
         self.admitted_at: Final = admitted_at
         self.expires_at: Final = expires_at
+        self.method: Final = method
 
 
 @final
@@ -67,9 +69,10 @@ class Tickets:
         generation: int,
         now: float,
         lease_s: float,
+        method: str = "",
     ) -> Ticket:
         self._next_id += 1
-        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, now + lease_s)
+        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, now + lease_s, method)
         self._open[ticket.id] = ticket
         self.opened += 1
         return ticket

@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find sidecar deploy/build deploy/examples/quickstart.yaml -name '*.py' -o -name '*.yaml') pyproject.toml
+PROTOS := $(shell find proto -name '*.proto')
+
+.PHONY: help demo test check bench proto lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
+
+demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints; CHECK=1 sends the tour and judges it; CONFIG=FILE runs another file
+	$(BIN)/sidecar demo $(CONFIG) $(if $(CHECK),--check)
+
+test: .venv/.installed ## All tests; those of the core run compiled and as plain Python
+	$(BIN)/pytest $(ARGS)
+	PYTHONPATH=. $(BIN)/pytest tests/core tests/contract tests/property $(ARGS)
+
+check: .venv/.installed ## Format, lint, types, import contracts, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	  $(BIN)/python -m grpc_tools.protoc -Iproto --python_out="$$scratch" --pyi_out="$$scratch" $(PROTOS) && \
+	  for made in $$(cd "$$scratch" && find . -type f); do \
+	    diff -u "$$made" "$$scratch/$$made" || { echo "generated code is not up to date: run make proto"; exit 1; }; \
+	  done && echo "Generated code is up to date"
+
+bench: .venv/.installed ## Measure the core and the whole way through Envoy; writes bench.json
+	@command -v h2load >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq nghttp2-client; } || \
+	  { echo "make bench needs h2load: install Debian's package nghttp2-client"; exit 2; }
+	PYTHONPATH= $(BIN)/python -P tests/bench/run.py --out bench.json $(ARGS)
+
+proto: .venv/.deps ## Generate sidecar/v1 from proto/
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. $(PROTOS)
+
+lock: .venv/.deps ## Choose versions anew and write requirements.lock
+	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --upgrade \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	  --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.deps: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@touch $@
+
+# Not an editable install: the core is compiled into it. Plain sources are run with PYTHONPATH=. instead.
+.venv/.installed: .venv/.deps $(SOURCES)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	@$(BIN)/sidecar --version
+	@touch $@

@@ -1,0 +1,230 @@
+"""The commands of `sidecar`. Each imports what it needs when it runs, so that help is instant."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sidecar import __version__
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path))
+
+
+class _Examples(click.Command):
+    """Help with examples as they were written, not refilled."""
+
+    def __init__(self, *args: Any, examples: str = "", **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self._examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self._examples:
+            with formatter.section("Examples"):
+                for line in self._examples.strip().splitlines():
+                    formatter.write(f"  {line.strip()}\n")
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from sidecar.app import core_kind
+
+        click.echo(f"sidecar {__version__} (core: {core_kind()})")
+        ctx.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and whether the core is compiled.",
+)
+def cli() -> None:
+    """Decides where each request goes, and why: a routing service beside Envoy.
+
+    Exit codes: 0 yes, 1 no (a check or a tour failed), 2 wrong usage or configuration.
+    """
+
+
+@cli.command(
+    cls=_Examples,
+    examples="""
+    sidecar serve gateway.yaml
+    sidecar serve gateway.yaml --listen unix:/run/sidecar/sidecar.sock --listen 127.0.0.1:50051
+    kill -HUP $(pidof sidecar)        # reload now; it also reloads when the file changes
+    """,
+)
+@_CONFIG
+@click.option("--listen", multiple=True, metavar="ADDR", help="host:port or unix:/path; wins over the file; may repeat.")
+@click.option("--admin", metavar="ADDR", help="host:port of metrics and health; 'none' for none; wins over the file.")
+@click.option("--log-format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def serve(config: Path, listen: tuple[str, ...], admin: str | None, log_format: Any, log_level: str) -> None:
+    """Answer Envoy and RouteService callers until SIGTERM; SIGHUP reloads CONFIG."""
+    import uvloop
+
+    from sidecar.app import build
+    from sidecar.runtime import logs
+    from sidecar.runtime.grpc_shell import CannotListen
+    from sidecar.runtime.server import serve_until_told
+
+    _check_addresses(listen, admin)
+    logs.set_up(log_format, log_level)
+    loaded = _loaded(config)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
+    parts = build(config, loaded, list(listen) or None, "" if admin == "none" else admin)
+    try:
+        uvloop.run(serve_until_told(parts))
+    except CannotListen as error:
+        raise _Wrong(str(error)) from error
+
+
+@cli.command(cls=_Examples, examples="sidecar check gateway.yaml && echo fine")
+@_CONFIG
+def check(config: Path) -> None:
+    """Say whether CONFIG is sound; every problem with its line, value and remedy."""
+    loaded = _loaded(config)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
+    clusters = len(loaded.config.clusters)
+    click.echo(f"{config}: sound: {len(loaded.plan.routes)} routes, {clusters} clusters")
+
+
+@cli.command(
+    cls=_Examples,
+    examples="""
+    sidecar envoy gateway.yaml > bootstrap.yaml
+    envoy -c bootstrap.yaml
+    """,
+)
+@_CONFIG
+def envoy(config: Path) -> None:
+    """Print a complete Envoy bootstrap that asks this sidecar, made from CONFIG."""
+    from sidecar.xds.bootstrap import bootstrap, notes
+    from sidecar.xds.text import to_yaml
+
+    loaded = _loaded(config)
+    try:
+        text = to_yaml(bootstrap(loaded.config), header=f"Written by `sidecar envoy {config.name}`.")
+    except ValueError as error:
+        raise _Wrong(f"{config}: {error}") from error
+    for note in notes(loaded.config):
+        click.echo(f"note: {note}", err=True)
+    click.echo(text, nl=False)
+
+
+@cli.command(
+    cls=_Examples,
+    examples="""
+    sidecar explain gateway.yaml --path /api/v1/chat
+    sidecar explain gateway.yaml --method POST --host shop.test --path '/buy?x=1' --header 'x-user-id: u1'
+    sidecar explain gateway.yaml --path /nowhere --json
+    """,
+)
+@_CONFIG
+@click.option("--method", default="GET", show_default=True)
+@click.option("--host", default="localhost", show_default=True, help="Host or authority.")
+@click.option("--path", required=True, help="Path, with its query if it has one.")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; may repeat.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: the ExplainResponse message as JSON.")
+def explain(config: Path, method: str, host: str, path: str, headers: tuple[str, ...], as_json: bool) -> None:
+    """Show what would be decided for a request and why: every route, condition and candidate.
+
+    Exits with 1 when the request would be refused.
+    """
+    from sidecar.cli.explain import explained, print_as_json, print_as_text
+
+    if not path.startswith("/"):
+        raise click.UsageError(f"--path must start with /, got {path!r}")
+    pairs = []
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise click.UsageError(f"--header must be 'name: value', got {header!r}")
+        pairs.append((name.strip(), value.strip().encode()))
+    explanation = explained(_loaded(config).plan, method, host, path, pairs)
+    refused = print_as_json(explanation) if as_json else print_as_text(explanation, method, path)
+    sys.exit(1 if refused else 0)
+
+
+@cli.command(cls=_Examples, examples="sidecar schema > sidecar.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    import json
+
+    from sidecar.config.schema_json import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command(
+    cls=_Examples,
+    examples="""
+    sidecar demo                      # a small built-in configuration
+    sidecar demo gateway.yaml         # your own, with small endpoints in place of the real ones
+    sidecar demo gateway.yaml --check # send its tour and judge the answers
+    """,
+)
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option("--check", "check_", is_flag=True, help="Send the file's tour, print what happened, exit 0 if all held.")
+def demo(config: Path | None, check_: bool) -> None:
+    """Run CONFIG with a real Envoy and small real endpoints on this machine; needs no Docker."""
+    from sidecar.cli.demo import CannotStart, run
+
+    path = config or _quickstart()
+    _loaded(path)
+    try:
+        held = run(path, check=check_)
+    except CannotStart as error:
+        raise _Wrong(str(error)) from error
+    sys.exit(0 if held else 1)
+
+
+def _quickstart() -> Path:
+    """Beside this file where it is installed, in the examples of a checkout."""
+    beside = Path(__file__).with_name("quickstart.yaml")
+    return beside if beside.exists() else Path(__file__).parents[2] / "deploy/examples/quickstart.yaml"
+
+
+class _Wrong(click.ClickException):
+    """Wrong configuration or environment."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(self.message, err=True)
+
+
+def _loaded(config: Path) -> Any:
+    from sidecar.config.errors import ConfigError
+    from sidecar.config.load import load
+
+    try:
+        return load(config, 1)
+    except ConfigError as error:
+        raise _Wrong(str(error)) from error
+
+
+def _check_addresses(listen: tuple[str, ...], admin: str | None) -> None:
+    from sidecar.config.values import host_port, listener
+
+    for address in listen:
+        try:
+            listener(address)
+        except ValueError as error:
+            raise click.UsageError(f"--listen {address}: {error}") from error
+    if admin not in {None, "none"}:
+        try:
+            host_port(admin)
+        except ValueError as error:
+            raise click.UsageError(f"--admin {admin}: {error}") from error
+
+
+def main() -> None:
+    cli(prog_name="sidecar")

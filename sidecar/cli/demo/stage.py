@@ -1,0 +1,94 @@
+"""The user's configuration moved to this machine: each address becomes one that is free here."""
+
+import copy
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sidecar.config import document
+from sidecar.config.load import Loaded, loads
+
+_HERE: Final = "127.0.0.1"
+
+
+class CannotStart(Exception):
+    """The demo cannot run here; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One small endpoint to start."""
+
+    cluster: str
+    id: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`moved` says, in sentences, which addresses are others than the file's."""
+
+    loaded: Loaded
+    text: str
+    places: list[Place]
+    envoy: str
+    envoy_admin: str
+    moved: list[str]
+
+
+def stage(path: Path) -> Stage:
+    """Choose an address for everything that listens; the file's own where it is free."""
+    ports = _Ports()
+    top = document.read(path.read_text(encoding="utf-8")).top
+    assert top is not None  # the file has just been loaded
+    data: dict[str, Any] = copy.deepcopy(top)
+    listen = data["listen"] = dict(data.get("listen") or {})
+    envoy = data["envoy"] = dict(data.get("envoy") or {})
+    grpc = listen.get("grpc", "127.0.0.1:50051")
+    first = grpc[0] if isinstance(grpc, list) else grpc
+    listen["grpc"] = ports.take("the sidecar", "127.0.0.1:50051" if first.startswith("unix:") else first)
+    listen["admin"] = ports.take("the sidecar's admin page", listen.get("admin") or "127.0.0.1:9900")
+    envoy["listen"] = ports.take("Envoy", envoy.get("listen", "0.0.0.0:10000"))
+    envoy["admin"] = ports.take("Envoy's admin page", envoy.get("admin") or "127.0.0.1:9901")
+    places = []
+    for cluster, section in data["clusters"].items():
+        section = data["clusters"][cluster] = dict(section or {})
+        section["endpoints"] = section.get("endpoints") or [{"address": f"{_HERE}:8080", "id": cluster}]
+        for endpoint in section["endpoints"]:
+            endpoint.setdefault("id", endpoint["address"])
+            endpoint["address"] = ports.take(f"{cluster}/{endpoint['id']}", endpoint["address"])
+            places.append(Place(cluster, str(endpoint["id"]), endpoint["address"]))
+    text = yaml.safe_dump(data, sort_keys=False)
+    return Stage(loads(text, path.name, 1), text, places, envoy["listen"], envoy["admin"], ports.moved)
+
+
+class _Ports:
+    """Hands out addresses on the loopback that nobody else listens on."""
+
+    def __init__(self) -> None:
+        self.moved: Final[list[str]] = []
+        self._taken: Final[set[int]] = set()
+
+    def take(self, what: str, wanted: str) -> str:
+        """The wanted port where it is free, else any; told when it is another."""
+        port = int(wanted.rpartition(":")[2])
+        got = self._bindable(port) if port not in self._taken else None
+        while got is None or got in self._taken:
+            got = self._bindable(0)
+        if got != port:
+            self.moved.append(f"{what}: port {port} is taken, using {got}")
+        self._taken.add(got)
+        return f"{_HERE}:{got}"
+
+    @staticmethod
+    def _bindable(port: int) -> int | None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HERE, port))
+            except OSError:
+                return None
+            return int(probe.getsockname()[1])

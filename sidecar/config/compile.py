@@ -1,0 +1,246 @@
+"""The checked file to the plan of the core, with every name resolved and everything superfluous left out.
+
+What is odd is made plain here (a split with one arm is no split), so that no request meets an odd case.
+"""
+
+from sidecar.config import schema
+from sidecar.config.edits import compile_edits, compile_rewrite
+from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.matches import compile_match, field_of_source
+from sidecar.config.sections import Draft
+from sidecar.config.strategies import compile_strategy
+from sidecar.config.targets import Chosen, Targets
+from sidecar.core.plan import Plan, Route, Variant
+from sidecar.core.rules.base import Field
+from sidecar.core.rules.fields import HeaderField
+from sidecar.core.rules.logic import All
+from sidecar.core.split import Split
+from sidecar.core.strategies.round_robin import RoundRobin
+
+_DESTINATIONS = ("to", "pool", "split")
+
+
+def compile_plan(drawn: Draft, generation: int, findings: Findings) -> Plan | None:
+    """The plan; None when there are problems. These stand in `findings`, and warnings too."""
+    _check_listeners(drawn, findings)
+    targets = Targets(drawn, findings)
+    context = _context(drawn.config.context, findings)
+    on_error = _on_error(drawn.config.on_error, targets, findings)
+    _check_names(drawn, findings)
+    routes: list[Route] = []
+    places: dict[str, int] = {}
+    for at, written in drawn.routes.items():
+        route = _route(written, ("routes", at), drawn, targets, context, findings)
+        if route is not None:
+            routes.append(route)
+            places[route.name] = at
+    if findings.problems:
+        return None
+    plan = Plan(generation, routes, drawn.config.tickets.lease, on_error)
+    _note_unused(drawn, targets, findings)
+    _note_unreached(plan, places, findings)
+    return plan
+
+
+def _check_listeners(drawn: Draft, findings: Findings) -> None:
+    listen = drawn.config.listen
+    grpc = [listen.grpc] if isinstance(listen.grpc, str) else listen.grpc
+    if not grpc:
+        findings.add(("listen", "grpc"), "must not be empty", "list at least one address")
+    taken: set[str] = set()
+    for at, address in enumerate(grpc):
+        if address in taken:
+            findings.add(("listen", "grpc", at), f"{shown(address)} is listed twice", "keep one of them")
+        taken.add(address)
+    if listen.admin in taken and not listen.admin.endswith(":0"):
+        findings.add(
+            ("listen", "admin"), f"{shown(listen.admin)} is listened on for grpc already", "use another port"
+        )
+
+
+def _check_names(drawn: Draft, findings: Findings) -> None:
+    first: dict[str, int] = {}
+    for at, route in drawn.routes.items():
+        if drawn.unsure(("routes", at), "name"):
+            continue
+        where = ("routes", at, "name")
+        if route.name in first:
+            findings.add(
+                where,
+                f"{shown(route.name)} is the name of routes[{first[route.name]}] already",
+                "rename one of them",
+            )
+        elif route.name == "on_error":
+            findings.add(where, '"on_error" is reserved', "rename the route")
+        first.setdefault(route.name, at)
+
+
+def _context(context: schema.Context, findings: Findings) -> dict[str, tuple[Field, ...]]:
+    facts: dict[str, list[schema.Source]] = {
+        "session": context.session,
+        "user": context.user,
+        "tenant": context.tenant,
+    }
+    fields: dict[str, tuple[Field, ...]] = {}
+    for fact, sources in facts.items():
+        read = [field_of_source(source, ("context", fact, at), findings) for at, source in enumerate(sources)]
+        fields[fact] = tuple(field for field in read if field is not None)
+    return fields
+
+
+def _on_error(written: str, targets: Targets, findings: Findings) -> Variant | None:
+    if written == "refuse":
+        return None
+    endpoints = targets.cluster(written, ("on_error",))
+    if endpoints is None:
+        return None
+    if not any(endpoint.weight for endpoint in endpoints):
+        findings.add(("on_error",), f"every endpoint of {written} has weight 0", "none could ever be picked")
+    return Variant(written, f"on_error/{written}", endpoints, RoundRobin(), "round_robin")
+
+
+def _route(
+    written: schema.Route,
+    where: Where,
+    drawn: Draft,
+    targets: Targets,
+    context: dict[str, tuple[Field, ...]],
+    findings: Findings,
+) -> Route | None:
+    matcher = compile_match(written.match, (*where, "match"), findings)
+    arms = _arms(written, where, drawn, targets, findings)
+    sticky = _sticky(written, where, drawn, context, findings)
+    strategy = compile_strategy(written.strategy, (*where, "strategy"), findings)
+    request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
+    response_headers = compile_edits(written.headers.response, (*where, "headers", "response"), findings)
+    rewrite = None
+    if written.rewrite is not None:
+        rewrite = compile_rewrite(written.rewrite, (*where, "rewrite"), findings)
+    if arms is None or strategy is None:
+        return None
+    strategy_name, make = strategy
+    total = sum(weight for _, weight in arms)
+    variants: list[Variant] = []
+    for chosen, weight in arms:
+        pool = f"{written.name}/{chosen.name}"
+        variants.append(Variant(chosen.name, pool, chosen.endpoints, make(), strategy_name, weight / total))
+    split = None
+    if len(variants) > 1:
+        split = Split(written.name, [variant.name for variant in variants], [weight for _, weight in arms])
+    return Route(
+        written.name,
+        matcher,
+        tuple(variants),
+        split,
+        () if split is None else sticky,
+        written.priority,
+        written.enabled,
+        request_headers,
+        response_headers,
+        rewrite,
+        tuple(written.labels.items()),
+    )
+
+
+def _arms(
+    written: schema.Route, where: Where, drawn: Draft, targets: Targets, findings: Findings
+) -> list[tuple[Chosen, float]] | None:
+    """The targets with weights above 0 and their weights; None when there are problems."""
+    before = len(findings.problems)
+    given = [key for key in _DESTINATIONS if getattr(written, key) is not None]
+    if len(given) != 1:
+        if not drawn.unsure(where, *_DESTINATIONS):
+            got = " and ".join(given) if given else "none"
+            findings.add(where, f"needs exactly one of to, pool, split, got {got}")
+        return None
+    if written.split is not None:
+        arms = _split(written.split, (*where, "split"), targets, findings)
+    elif written.pool is not None:
+        arms = [(targets.pool(written.pool, (*where, "pool")), 1.0, (*where, "pool"))]
+    else:
+        arms = [(targets.choose(written.to or "", (*where, "to")), 1.0, (*where, "to"))]
+    for chosen, _, place in arms:
+        if chosen is not None and not any(endpoint.weight for endpoint in chosen.endpoints):
+            findings.add(
+                place, "every endpoint here has weight 0", "give one a weight, as none could ever be picked"
+            )
+    # A target may be unknown without a problem, where the clusters themselves could not be read.
+    if len(findings.problems) > before or any(chosen is None for chosen, _, _ in arms):
+        return None
+    return [(chosen, weight) for chosen, weight, _ in arms if chosen is not None and weight > 0]
+
+
+def _split(
+    split: list[schema.Arm], where: Where, targets: Targets, findings: Findings
+) -> list[tuple[Chosen | None, float, Where]]:
+    if not split:
+        findings.add(where, "must not be empty", "list at least one arm")
+        return []
+    arms: list[tuple[Chosen | None, float, Where]] = []
+    first: dict[str, int] = {}
+    for at, arm in enumerate(split):
+        place = (*where, at)
+        chosen = targets.choose(arm.to, (*place, "to"))
+        if chosen is not None:
+            name = arm.name or chosen.name
+            if name in first:
+                findings.add(
+                    (*place, "name"),
+                    f"{shown(name)} is the name of split[{first[name]}] already",
+                    "give it another",
+                )
+            first.setdefault(name, at)
+            chosen = Chosen(name, chosen.endpoints)
+        arms.append((chosen, arm.weight, (*place, "to")))
+    if not any(weight for _, weight, _ in arms):
+        findings.add(where, "every weight is 0", "give one arm a weight above 0")
+    return arms
+
+
+def _sticky(
+    written: schema.Route,
+    where: Where,
+    drawn: Draft,
+    context: dict[str, tuple[Field, ...]],
+    findings: Findings,
+) -> tuple[Field, ...]:
+    if written.sticky is None:
+        return ()
+    if written.split is None and not drawn.unsure(where, *_DESTINATIONS):
+        findings.add(
+            (*where, "sticky"),
+            "keeps the arm of a split, and this route has none",
+            "give it a split, or leave it out",
+        )
+    by = written.sticky.by
+    place = (*where, "sticky", "by")
+    if isinstance(by, schema.StickyHeader):
+        return (HeaderField(by.header.lower()),)
+    if isinstance(by, schema.StickyCookie):
+        field = field_of_source(schema.Source(cookie=by.cookie), place, findings)
+        return () if field is None else (field,)
+    fields = context[by]
+    if not fields and not drawn.unsure(("context",), by):
+        findings.add(place, f"context.{by} has no source", "give it one")
+    return fields
+
+
+def _note_unused(drawn: Draft, targets: Targets, findings: Findings) -> None:
+    for name in drawn.clusters:
+        if name not in targets.used:
+            findings.note(("clusters", name), "no route uses this cluster")
+
+
+def _note_unreached(plan: Plan, places: dict[str, int], findings: Findings) -> None:
+    """Routes that are switched off, and those behind one that matches everything."""
+    catch_all = ""
+    for route in plan.routes:
+        where = ("routes", places[route.name])
+        if not route.enabled:
+            findings.note(where, f"the route {route.name} is switched off")
+        elif catch_all:
+            findings.note(
+                where, f"the route {route.name} is never reached: {catch_all} before it matches everything"
+            )
+        elif isinstance(route.matcher, All) and not route.matcher.parts:
+            catch_all = route.name

@@ -1,0 +1,76 @@
+"""The file to a plan, in one call: `load` for a file, `loads` for its text.
+
+Safe to call in another thread while requests are served: it shares nothing and never keeps the
+interpreter to itself for long.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.config import schema
+from sidecar.config.compile import compile_plan
+from sidecar.config.document import MOST_BYTES, lines, read
+from sidecar.config.errors import ConfigError, Findings, Problem, Where
+from sidecar.config.sections import draft
+from sidecar.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`notes` are warnings, one line each, such as a cluster that no route uses."""
+
+    config: schema.Config
+    plan: Plan
+    notes: list[str]
+
+
+def load(path: Path, generation: int) -> Loaded:
+    """The configuration in the file at `path`. ConfigError with everything that is wrong with it."""
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigError(name, [Problem((), f"cannot be read: {reason.lower()}")]) from None
+    except ValueError:  # a path with a null character
+        raise ConfigError(name, [Problem((), "cannot be read: not a path")]) from None
+    if len(raw) > MOST_BYTES:
+        raise ConfigError(name, [Problem((), f"is larger than {MOST_BYTES // 1024 // 1024} MB")])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        problem = Problem((), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8", line)
+        raise ConfigError(name, [problem]) from None
+    return loads(text, name, generation)
+
+
+def loads(text: str, name: str, generation: int) -> Loaded:
+    """The configuration in `text`; messages call it `name`. ConfigError as `load`."""
+    document = read(text)
+    if document.top is None:
+        raise ConfigError(name, document.problems)
+    findings = Findings()
+    drawn = draft(document.top, findings)
+    plan = compile_plan(drawn, generation, findings)
+    if document.problems or plan is None:
+        told = {problem.where for problem in document.problems}
+        rest = [problem for problem in findings.problems if not _follows(problem.where, told)]
+        raise ConfigError(name, document.problems + _with_lines(text, rest))
+    notes = [note.text(name) for note in _with_lines(text, findings.notes)]
+    return Loaded(drawn.config, plan, notes)
+
+
+def _follows(where: Where, told: set[Where]) -> bool:
+    """Whether the place holds one that could not be read as YAML, or lies in it: then more would be noise."""
+    return any(where[: len(place)] == place or place[: len(where)] == where for place in told)
+
+
+def _with_lines(text: str, problems: list[Problem]) -> list[Problem]:
+    if not problems:
+        return []
+    found = lines(text, {problem.where for problem in problems})
+    return [
+        Problem(problem.where, problem.message, problem.remedy, found[problem.where]) for problem in problems
+    ]

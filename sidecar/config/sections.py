@@ -1,0 +1,151 @@
+"""Plain data to the parts of the file, each checked by itself.
+
+One call for each cluster and each route keeps every call short, so that requests are served in between
+while a large file is read; and what is wrong in one part hides nothing in the others.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.messages import sentence, translate
+from sidecar.config.schema import (
+    Ask,
+    Cluster,
+    Config,
+    Context,
+    Demo,
+    Envoy,
+    Listen,
+    Route,
+    Section,
+    Tickets,
+)
+from sidecar.config.values import Name
+
+S = TypeVar("S", bound=Section)
+
+_NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
+_WHOLE: Final[dict[str, type[Section]]] = {
+    "listen": Listen,
+    "envoy": Envoy,
+    "tickets": Tickets,
+    "context": Context,
+}
+
+
+@dataclass(slots=True)
+class Draft:
+    """What could be read of the file. `faulty` has the keys that could not, of clusters and routes."""
+
+    config: Config
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    routes: dict[int, Route] = field(default_factory=dict)
+    faulty: dict[Where, set[str]] = field(default_factory=dict)
+
+    def unsure(self, where: Where, *keys: str) -> bool:
+        """Whether one of these keys is at fault, so that nothing can be said of it."""
+        at_fault = self.faulty.get(where)
+        return at_fault is not None and not at_fault.isdisjoint(keys)
+
+
+def draft(top: dict[str, object], findings: Findings) -> Draft:
+    """Everything that is readable; what is not stands in `findings`."""
+    for key in top:
+        if key not in Config.model_fields:
+            findings.unknown((key,), "unknown key", key, Config.model_fields)
+    drawn = Draft(Config())
+    parts: dict[str, Any] = {
+        key: _section(model, top[key], (key,), findings, drawn) for key, model in _WHOLE.items() if key in top
+    }
+    parts["on_error"] = _on_error(top, findings)
+    parts["demo"] = _demo(top.get("demo", {}), findings, drawn)
+    _clusters(top, findings, drawn)
+    _routes(top, findings, drawn)
+    known = {key: value for key, value in parts.items() if value is not None}
+    drawn.config = Config.model_construct(
+        **known, clusters=drawn.clusters, routes=list(drawn.routes.values())
+    )
+    return drawn
+
+
+def _section(
+    model: type[S],
+    raw: object,
+    where: Where,
+    findings: Findings,
+    drawn: Draft,
+    stand_in: dict[str, object] | None = None,
+) -> S | None:
+    """The section; where keys are at fault, what it is without them or with their `stand_in`, if anything."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faulty = translate(error, model, raw, where, findings)
+    if not isinstance(raw, dict):
+        return None
+    drawn.faulty[where] = faulty
+    kept = {key: value for key, value in raw.items() if key not in faulty}
+    for key in faulty & (stand_in or {}).keys():
+        kept[key] = (stand_in or {})[key]
+    try:
+        return model.model_validate(kept)
+    except ValidationError:
+        return None
+
+
+def _on_error(top: dict[str, object], findings: Findings) -> str | None:
+    raw = top.get("on_error", "refuse")
+    if isinstance(raw, str):
+        return raw
+    findings.add(("on_error",), f"must be refuse or a cluster's name, got {shown(raw)}")
+    return None
+
+
+def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
+    if not isinstance(raw, dict) or not isinstance(raw.get("tour"), list):
+        return _section(Demo, raw, ("demo",), findings, drawn)
+    _section(Demo, {**raw, "tour": []}, ("demo",), findings, drawn)
+    asks = [_section(Ask, each, ("demo", "tour", at), findings, drawn) for at, each in enumerate(raw["tour"])]
+    return Demo(tour=[ask for ask in asks if ask is not None])
+
+
+def _clusters(top: dict[str, object], findings: Findings, drawn: Draft) -> None:
+    raw = top.get("clusters")
+    if raw is None or raw == {}:
+        findings.add(("clusters",), "there are no clusters", "give at least one")
+        drawn.faulty[()] = {"clusters"}
+        return
+    if not isinstance(raw, dict):
+        findings.add(("clusters",), f"must be a mapping of names to clusters, got {shown(raw)}")
+        drawn.faulty[()] = {"clusters"}
+        return
+    for name, each in raw.items():
+        where = ("clusters", name)
+        try:
+            _NAME.validate_python(name)
+        except ValidationError as error:
+            findings.add(where, *sentence(error.errors()[0]))
+        if name == "refuse":
+            findings.add(where, "a cluster must not be named refuse", "on_error means something else by it")
+        cluster = _section(Cluster, {} if each is None else each, where, findings, drawn)
+        if cluster is None:
+            drawn.faulty[where] = {"endpoints"}
+            cluster = Cluster()
+        drawn.clusters[name] = cluster
+
+
+def _routes(top: dict[str, object], findings: Findings, drawn: Draft) -> None:
+    raw = top.get("routes")
+    if raw is None or raw == []:
+        findings.add(("routes",), "there are no routes", "give at least one, such as {name: default, to: …}")
+        return
+    if not isinstance(raw, list):
+        findings.add(("routes",), f"must be a list of routes, got {shown(raw)}", "begin each with - name:")
+        return
+    for at, each in enumerate(raw):
+        route = _section(Route, each, ("routes", at), findings, drawn, {"name": f"route-{at}"})
+        if route is not None:
+            drawn.routes[at] = route

@@ -1,0 +1,171 @@
+"""Names in `to`, `pool` and `split` to the endpoints that they stand for."""
+
+from typing import Final, final
+
+from sidecar.config import schema
+from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.sections import Draft
+from sidecar.core.endpoint import Endpoint
+
+
+@final
+class Chosen:
+    """A target's endpoints, and its name: `cluster`, `cluster@version` or `cluster:endpoint`."""
+
+    def __init__(self, name: str, endpoints: tuple[Endpoint, ...]) -> None:
+        self.name: Final = name
+        self.endpoints: Final = endpoints
+
+
+@final
+class Targets:
+    """Every endpoint of every cluster, made once. `used` are the clusters that some target named."""
+
+    def __init__(self, drawn: Draft, findings: Findings) -> None:
+        self._drawn: Final = drawn
+        self._findings: Final = findings
+        self._clusters: Final[dict[str, tuple[Endpoint, ...]]] = {}
+        self._by_id: Final[dict[str, list[Endpoint]]] = {}
+        self.used: Final[set[str]] = set()
+        for name, cluster in drawn.clusters.items():
+            endpoints = self._endpoints(name, cluster)
+            self._clusters[name] = endpoints
+            for endpoint in endpoints:
+                if endpoint.address:
+                    self._by_id.setdefault(endpoint.id, []).append(endpoint)
+
+    def _endpoints(self, name: str, cluster: schema.Cluster) -> tuple[Endpoint, ...]:
+        if not cluster.endpoints:
+            return (Endpoint(name, name, ""),)
+        ids: dict[str, int] = {}
+        addresses: dict[str, int] = {}
+        made: list[Endpoint] = []
+        for at, each in enumerate(cluster.endpoints):
+            where = ("clusters", name, "endpoints", at)
+            own = each.id or each.address
+            if each.address in addresses:
+                self._findings.add(
+                    (*where, "address"),
+                    f"{shown(each.address)} is the address of endpoints[{addresses[each.address]}] already",
+                    "keep one of them and give it a higher weight",
+                )
+            elif own in ids:
+                self._findings.add(
+                    (*where, "id"),
+                    f"{shown(own)} is the id of endpoints[{ids[own]}] already",
+                    "give it another id",
+                )
+            addresses.setdefault(each.address, at)
+            ids.setdefault(own, at)
+            made.append(
+                Endpoint(
+                    name,
+                    own,
+                    each.address,
+                    each.weight,
+                    each.version,
+                    each.region,
+                    each.zone,
+                    frozenset(each.tags),
+                )
+            )
+        return tuple(made)
+
+    def cluster(self, name: str, where: Where) -> tuple[Endpoint, ...] | None:
+        """All endpoints of the cluster; None, with the nearest name in the findings, when there is none."""
+        endpoints = self._clusters.get(name)
+        if endpoints is None:
+            if not self._drawn.unsure((), "clusters"):
+                self._findings.unknown(where, f"there is no cluster {shown(name)}", name, self._clusters)
+            return None
+        self.used.add(name)
+        return endpoints
+
+    def choose(self, target: str | schema.Target, where: Where) -> Chosen | None:
+        """What the target stands for; None when that is nothing, which then stands in the findings."""
+        if isinstance(target, schema.Target):
+            return self._select(target, where)
+        if target in self._clusters:
+            self.used.add(target)
+            return Chosen(target, self._clusters[target])
+        found = self._by_id.get(target, [])
+        if len(found) == 1:
+            endpoint = found[0]
+            self.used.add(endpoint.cluster)
+            return Chosen(f"{endpoint.cluster}:{endpoint.id}", (endpoint,))
+        if found:
+            clusters = [endpoint.cluster for endpoint in found]
+            self._findings.add(
+                where,
+                f"the endpoint {shown(target)} is in the clusters {', '.join(clusters)}",
+                f"write {{cluster: {clusters[0]}, endpoint: {target}}}",
+            )
+        elif not self._drawn.unsure((), "clusters") and not self._vague():
+            self._findings.unknown(
+                where,
+                f"there is no cluster or endpoint {shown(target)}",
+                target,
+                self._clusters if len(self._clusters) > 20 else [*self._clusters, *self._by_id],
+            )
+        return None
+
+    def pool(self, targets: list[str | schema.Target], where: Where) -> Chosen | None:
+        """The endpoints of all targets, none twice."""
+        if not targets:
+            self._findings.add(where, "must not be empty", "list at least one cluster")
+            return None
+        chosen = [self.choose(target, (*where, at)) for at, target in enumerate(targets)]
+        known = [each for each in chosen if each is not None]
+        if len(known) < len(chosen):
+            return None
+        endpoints = {endpoint.key: endpoint for each in known for endpoint in each.endpoints}
+        return Chosen("+".join(dict.fromkeys(each.name for each in known)), tuple(endpoints.values()))
+
+    def _select(self, target: schema.Target, where: Where) -> Chosen | None:
+        endpoints = self.cluster(target.cluster, (*where, "cluster"))
+        if endpoints is None:
+            return None
+        name = target.cluster
+        wishes: list[str] = []
+        if target.version is not None:
+            endpoints = tuple(each for each in endpoints if each.version == target.version)
+            name += f"@{target.version}"
+            wishes.append(f"version {shown(target.version)}")
+        if target.tags:
+            endpoints = tuple(each for each in endpoints if each.tags.issuperset(target.tags))
+            wishes.append("tags " + ", ".join(shown(tag) for tag in target.tags))
+        if target.endpoint is not None:
+            endpoints = tuple(each for each in endpoints if each.id == target.endpoint)
+            name += f":{target.endpoint}"
+            wishes.append(f"id {shown(target.endpoint)}")
+        if endpoints:
+            return Chosen(name, endpoints)
+        if not self._drawn.unsure(("clusters", target.cluster), "endpoints"):
+            self._findings.add(
+                where,
+                f"cluster {target.cluster} has no endpoint with {' and '.join(wishes)}",
+                self._there_is(target),
+            )
+        return None
+
+    def _there_is(self, target: schema.Target) -> str:
+        """What could have been written, when it is one thing that was asked for."""
+        endpoints = self._clusters[target.cluster]
+        if not endpoints[0].address:
+            return "it lists no endpoints"
+        if target.endpoint is not None:
+            there = ("ids", {each.id for each in endpoints})
+        elif target.version is not None and not target.tags:
+            there = ("versions", {each.version for each in endpoints if each.version})
+        else:
+            there = ("tags", {tag for each in endpoints for tag in each.tags})
+        kind, values = there
+        if not values:
+            return f"its endpoints have no {kind}"
+        return f"it has the {kind} {', '.join(sorted(values)[:8])}"
+
+    def _vague(self) -> bool:
+        """Whether some cluster's endpoints could not be read, so that any id may be one of theirs."""
+        return any(
+            "endpoints" in keys and where[:1] == ("clusters",) for where, keys in self._drawn.faulty.items()
+        )

@@ -1,0 +1,33 @@
+"""The admin address: metrics for Prometheus, liveness and readiness for whatever starts the sidecar."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sidecar.runtime.health import Health
+
+_INDEX: Final = "/metrics  for Prometheus\n/livez    200 while the process answers\n/readyz   200 while it takes requests\n"
+
+
+def application(registry: CollectorRegistry, health: Health) -> Starlette:
+    async def index(_request: Request) -> Response:
+        return PlainTextResponse(_INDEX)
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    async def livez(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        return PlainTextResponse("ok\n") if health.is_ready else PlainTextResponse("not ready\n", status_code=503)
+
+    return Starlette(
+        routes=[Route("/", index), Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
+    )

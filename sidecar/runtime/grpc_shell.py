@@ -1,0 +1,269 @@
+"""Hosts the services on `grpc.aio`. Thin: it moves bytes, and turns failures into gRPC statuses.
+
+Handlers read and write raw bytes on the call itself, which costs less than generators and serializers.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import structlog
+
+from sidecar.runtime.methods import (
+    Bidirectional,
+    ClientStream,
+    Code,
+    Conversation,
+    Failed,
+    Method,
+    Methods,
+    Unary,
+    Watch,
+)
+
+log = structlog.get_logger("grpc")
+
+_CODES: Final = {
+    Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Code.INTERNAL: grpc.StatusCode.INTERNAL,
+}
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # two sidecars must never share a port in silence
+    ("grpc.max_concurrent_streams", 100_000),  # Envoy opens one stream for each request in flight
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+class CannotListen(Exception):
+    """The address cannot be had; the text says which, why and what to do."""
+
+
+class Calls:
+    """The calls that are open, so that a shutdown can wait for them and end those that only wait."""
+
+    def __init__(self) -> None:
+        self._waiting: Final[set[asyncio.Task[Any]]] = set()
+        self._draining = False
+        self.in_flight = 0
+
+    def end_waiting(self) -> None:
+        """End with OK every call that waits for its peer, now and from now on."""
+        self._draining = True
+        for task in self._waiting:
+            task.cancel()
+
+    async def next_message(self, context: Any) -> Any:
+        """The next message of the call, or EOF, also when the shutdown ends it."""
+        if self._draining:
+            return grpc.aio.EOF
+        message: Any = grpc.aio.EOF
+        with self.only_waiting():
+            message = await context.read()
+        return message
+
+    @contextlib.contextmanager
+    def only_waiting(self) -> Iterator[None]:
+        """What happens within may be cut short by the shutdown; then the call goes on after it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._draining:
+                raise
+            task.uncancel()
+        finally:
+            self._waiting.discard(task)
+
+
+class GrpcShell:
+    """One server on any number of addresses."""
+
+    def __init__(self, methods: Methods) -> None:
+        self._calls: Final = Calls()
+        self._server: Final = grpc.aio.server(options=_OPTIONS)
+        self._server.add_generic_rpc_handlers((_Handlers(methods, self._calls),))
+        self._sockets: Final[list[Path]] = []
+
+    def listen(self, address: str) -> str:
+        """Bind `host:port` or `unix:/path`; returns the address with the port that it got. May raise CannotListen."""
+        if address.startswith("unix:"):
+            path = Path(address.removeprefix("unix:"))
+            _clear_the_way(path)
+            self._bind(address)
+            self._sockets.append(path)
+            return address
+        port = self._bind(address)
+        return f"{address.rpartition(':')[0]}:{port}"
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those in flight finish within the grace, end those that only wait with OK."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
+        while self._calls.in_flight and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        self._calls.end_waiting()
+        await stopping
+        for path in self._sockets:
+            path.unlink(missing_ok=True)
+
+    def _bind(self, address: str) -> int:
+        try:
+            port: int = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise CannotListen(_why_not(address)) from error
+        return port
+
+
+def _why_not(address: str) -> str:
+    """gRPC says only that it failed; the system, asked again, says why."""
+    if address.startswith("unix:"):
+        return f"cannot listen on {address}; choose another path"
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.bind((host, int(port)))
+    except OSError as error:
+        return cannot_listen(address, error)
+    return f"cannot listen on {address}; choose another address"
+
+
+def cannot_listen(address: str, error: OSError) -> str:
+    """What is wrong and what to do, in one line."""
+    reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    return f"cannot listen on {address}: {reason}; stop what uses it or choose another with --listen or --admin"
+
+
+def _clear_the_way(path: Path) -> None:
+    """Remove the socket that a dead process left; leave everything else alone."""
+    address = f"unix:{path}"
+    if not path.parent.is_dir():
+        raise CannotListen(f"cannot listen on {address}: no directory {path.parent}; make it or choose another path")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CannotListen(
+            f"cannot listen on {address}: {path.parent} is not writable; change its owner or choose another path"
+        )
+    if len(os.fsencode(path)) > 107:
+        raise CannotListen(f"cannot listen on {address}: a socket path has at most 107 bytes; choose a shorter one")
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise CannotListen(f"cannot listen on {address}: a file is there that is no socket; remove it or choose another")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink()
+            return
+    raise CannotListen(f"cannot listen on {address}: address already in use; stop what uses it or choose another path")
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    def __init__(self, methods: Methods, calls: Calls) -> None:
+        self._handlers: Final = {name: _handler(method, calls) for name, method in methods.items()}
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _handler(method: Method, calls: Calls) -> Any:
+    match method:
+        case Unary():
+            return grpc.unary_unary_rpc_method_handler(_unary(method.handler))
+        case Watch():
+            return grpc.unary_stream_rpc_method_handler(_watch(method.handler, calls))
+        case Bidirectional():
+            return grpc.stream_stream_rpc_method_handler(_conversation(method.open, calls))
+        case ClientStream():
+            return grpc.stream_unary_rpc_method_handler(_one_answer(method.open, calls))
+
+
+def _unary(handler: Callable[[bytes], bytes]) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def call(data: bytes, context: Any) -> bytes:
+        try:
+            return handler(data)
+        except Failed as failed:
+            await _abort(context, failed)
+            raise
+
+    return call
+
+
+def _watch(
+    handler: Callable[[bytes], AsyncIterator[bytes]], calls: Calls
+) -> Callable[[bytes, Any], Awaitable[None]]:
+    async def call(data: bytes, context: Any) -> None:
+        with calls.only_waiting():
+            try:
+                async for reply in handler(data):
+                    await context.write(reply)
+            except Failed as failed:
+                await _abort(context, failed)
+
+    return call
+
+
+def _conversation(
+    open_call: Callable[[], Conversation], calls: Calls
+) -> Callable[[Any, Any], Awaitable[None]]:
+    async def call(_requests: Any, context: Any) -> None:
+        conversation = open_call()
+        calls.in_flight += 1
+        try:
+            data = await context.read()
+            while data is not grpc.aio.EOF:
+                for reply in conversation.receive(data):
+                    await context.write(reply)
+                if conversation.finished:
+                    return
+                data = await calls.next_message(context)
+            for reply in conversation.half_closed():
+                await context.write(reply)
+        except Failed as failed:
+            await _abort(context, failed)
+        finally:
+            calls.in_flight -= 1
+            conversation.closed()
+
+    return call
+
+
+def _one_answer(
+    open_call: Callable[[], Conversation], calls: Calls
+) -> Callable[[Any, Any], Awaitable[bytes]]:
+    async def call(_requests: Any, context: Any) -> bytes:
+        conversation = open_call()
+        try:
+            while (data := await calls.next_message(context)) is not grpc.aio.EOF:
+                conversation.receive(data)
+            return conversation.half_closed()[0]
+        except Failed as failed:
+            await _abort(context, failed)
+            raise
+        finally:
+            conversation.closed()
+
+    return call
+
+
+async def _abort(context: Any, failed: Failed) -> None:
+    await context.abort(_CODES[failed.code], failed.message)

@@ -1,0 +1,27 @@
+"""structlog, set up once: JSON lines for machines, colours for a terminal; nothing for each request."""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def set_up(format: Literal["auto", "json", "text"] = "auto", level: str = "info") -> None:
+    """Logs go to standard error. `auto` is text on a terminal, JSON elsewhere."""
+    as_text = format == "text" or (format == "auto" and sys.stderr.isatty())
+    render: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if as_text else [structlog.processors.dict_tracebacks]),
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,75 @@
+"""What a service is to a shell: methods that take and give bytes.
+
+Services know nothing of grpc, so that more than one transport can host the same objects.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Code(Enum):
+    """gRPC status codes that services answer with."""
+
+    INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
+    INTERNAL = 13
+
+
+class Failed(Exception):
+    """Ends the call with this status instead of an answer."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Conversation(Protocol):
+    """One call whose client sends a stream of messages."""
+
+    finished: bool
+    """Set when the service has nothing more to say: the shell ends the call with OK."""
+
+    def receive(self, data: bytes) -> Sequence[bytes]:
+        """The answers to one message. May raise Failed."""
+
+    def half_closed(self) -> Sequence[bytes]:
+        """The last answers, once the client has sent all it will."""
+
+    def closed(self) -> None:
+        """The call is over, whatever way; called exactly once."""
+
+
+@dataclass(frozen=True)
+class Unary:
+    """One message in, one out. The handler may raise Failed."""
+
+    handler: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One message in, a stream out until the caller leaves. The handler may raise Failed."""
+
+    handler: Callable[[bytes], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Bidirectional:
+    """A stream in, a stream out."""
+
+    open: Callable[[], Conversation]
+
+
+@dataclass(frozen=True)
+class ClientStream:
+    """A stream in, one message out when it ends."""
+
+    open: Callable[[], Conversation]
+
+
+Method = Unary | Watch | Bidirectional | ClientStream
+Methods = Mapping[str, Method]
+"""By full name: `/package.Service/Method`."""

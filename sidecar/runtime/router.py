@@ -1,0 +1,93 @@
+"""The engine with a clock: what every service asks, and the one place where a bug becomes an answer."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.endpoint import Endpoint
+from sidecar.core.engine import Engine
+from sidecar.core.explanation import Explanation
+from sidecar.core.outcome import Outcome
+from sidecar.core.plan import Plan, Route
+from sidecar.core.request import Request
+from sidecar.core.rules.logic import All
+from sidecar.core.state.tickets import Ticket
+from sidecar.runtime.measures import Measures
+
+log = structlog.get_logger("router")
+
+Observer = Callable[[Request, Decision | Refusal], None]
+
+
+class Router:
+    """Not safe for threads: one event loop owns it, and no call of it waits."""
+
+    def __init__(self, engine: Engine, measures: Measures, observer: Observer | None = None) -> None:
+        """`observer` sees each answer; for a demo or a debugger, not for traffic."""
+        self.engine: Final = engine
+        self._measures: Final = measures
+        self._observer: Final = observer
+        self._way_out: Decision | Refusal = _way_out(engine.plan)
+
+    def answer(
+        self,
+        message: Any,
+        decode: Callable[[Any], Request],
+        encode: Callable[[Decision | Refusal], bytes],
+    ) -> bytes:
+        """The encoded answer. Whatever fails on the way, the caller gets the plan's `on_error` answer."""
+        begun = time.monotonic()
+        try:
+            request = decode(message)
+            answer = self.engine.decide(request, begun)
+            encoded = encode(answer)
+            if self._observer is not None:
+                self._observer(request, answer)
+        except Exception as bug:  # noqa: BLE001 - a bug in a rule must not fail the request
+            self._measures.bugs += 1
+            log.error("decision_failed", error=repr(bug), exc_info=self._measures.bugs <= 10)
+            answer = self._way_out
+            encoded = encode(answer)
+        self._measures.decided(time.monotonic() - begun)
+        if isinstance(answer, Refusal):
+            self._measures.refused(answer.reason)
+        return encoded
+
+    def explain(self, request: Request) -> Explanation:
+        return self.engine.explain(request, time.monotonic())
+
+    def settle(self, ticket_id: int, outcome: Outcome) -> Ticket | None:
+        """Learn from an outcome, once; None when there is no such ticket any more."""
+        now = time.monotonic()
+        ticket = self.engine.settle(ticket_id, outcome, now)
+        if ticket is not None:
+            duration = outcome.duration_s if outcome.duration_s >= 0 else now - ticket.admitted_at
+            self._measures.ended(ticket, outcome, duration)
+        return ticket
+
+    def responded(self, ticket_id: int, status: int) -> None:
+        self.settle(ticket_id, Outcome(status))
+
+    def expire(self) -> float | None:
+        """Give up what is overdue. Returns in how many seconds to call again; None when nothing is open."""
+        now = time.monotonic()
+        wake_at = self.engine.expire(now)
+        return None if wake_at is None else max(wake_at - now, 0.0)
+
+    def swap(self, plan: Plan) -> None:
+        self.engine.swap(plan)
+        self._way_out = _way_out(plan)
+
+
+def _way_out(plan: Plan) -> Decision | Refusal:
+    """The answer when the decision itself fails: the whole `on_error` cluster, or a refusal."""
+    variant = plan.on_error
+    if variant is None:
+        return Refusal(Reason.INTERNAL)
+    cluster = variant.endpoints[0].cluster
+    anywhere = Endpoint(cluster, cluster, "")
+    route = Route("on_error", All(()), (variant,))
+    return Decision(route, variant, anywhere, [], None, len(variant.endpoints), plan.generation)

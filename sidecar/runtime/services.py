@@ -1,0 +1,121 @@
+"""The services that Envoy and others call: ext_proc, the access log, RouteService. Bytes in, bytes out."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.empty_pb2 import Empty
+
+from sidecar.runtime.measures import Measures
+from sidecar.runtime.methods import Bidirectional, ClientStream, Code, Failed, Methods, Unary
+from sidecar.runtime.router import Router
+from sidecar.v1 import route_pb2
+from sidecar.wire import access_log, ext_proc, route
+from sidecar.wire.answers import Answers
+
+EXT_PROC: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
+ACCESS_LOG: Final = "envoy.service.accesslog.v3.AccessLogService"
+ROUTE: Final = "sidecar.v1.RouteService"
+
+
+class _ExtProcCall:
+    """One HTTP request of Envoy."""
+
+    def __init__(self, stream: ext_proc.ExtProcStream) -> None:
+        self._stream: Final = stream
+        self.finished = False
+
+    def receive(self, data: bytes) -> Sequence[bytes]:
+        try:
+            replies = self._stream.receive(data)
+        except ext_proc.Undecodable as error:
+            raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
+        self.finished = self._stream.finished
+        return replies
+
+    def half_closed(self) -> Sequence[bytes]:
+        return ()
+
+    def closed(self) -> None:
+        """Nothing is held for a stream: a cancel is neither an error nor a success, and tickets expire."""
+
+
+class _AccessLogCall:
+    """One access log stream of Envoy; it lasts as long as the connection, and is never answered."""
+
+    def __init__(self, router: Router, measures: Measures) -> None:
+        self._router: Final = router
+        self._measures: Final = measures
+        self.finished = False
+
+    def receive(self, data: bytes) -> Sequence[bytes]:
+        try:
+            for report in access_log.reports(data):
+                if report.ticket:
+                    self._router.settle(report.ticket, report.outcome)
+                else:
+                    self._measures.foreign_log_entries += 1
+        except access_log.Undecodable as error:
+            raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
+        return ()
+
+    def half_closed(self) -> Sequence[bytes]:
+        return (Empty().SerializeToString(),)
+
+    def closed(self) -> None:
+        """Nothing is held."""
+
+
+class _RouteService:
+    def __init__(self, router: Router) -> None:
+        self._router: Final = router
+
+    def route(self, data: bytes) -> bytes:
+        message = _parsed(route_pb2.RouteRequest, data)
+        request = _checked(route.request_of_message, message)
+        return self._router.answer(request, _itself, route.encode_answer)
+
+    def report_outcome(self, data: bytes) -> bytes:
+        message = _parsed(route_pb2.ReportOutcomeRequest, data)
+        outcome = _checked(route.outcome_of, message)
+        ticket = self._router.settle(message.ticket, outcome)
+        return route_pb2.ReportOutcomeResponse(settled=ticket is not None).SerializeToString()
+
+    def explain(self, data: bytes) -> bytes:
+        message = _parsed(route_pb2.ExplainRequest, data)
+        request = _checked(route.request_of_message, message.request)
+        return route.explanation_message(self._router.explain(request)).SerializeToString()
+
+
+def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
+    """All methods by full name. With `feedback`, the ext_proc response phase settles tickets."""
+    answers = Answers()
+
+    def open_ext_proc() -> _ExtProcCall:
+        return _ExtProcCall(ext_proc.ExtProcStream(router, answers, feedback=feedback))
+
+    routes = _RouteService(router)
+    return {
+        f"/{EXT_PROC}/Process": Bidirectional(open_ext_proc),
+        f"/{ACCESS_LOG}/StreamAccessLogs": ClientStream(lambda: _AccessLogCall(router, measures)),
+        f"/{ROUTE}/Route": Unary(routes.route),
+        f"/{ROUTE}/ReportOutcome": Unary(routes.report_outcome),
+        f"/{ROUTE}/Explain": Unary(routes.explain),
+    }
+
+
+def _itself(request: Any) -> Any:
+    return request
+
+
+def _parsed(kind: Any, data: bytes) -> Any:
+    try:
+        return route.parsed(kind, data)
+    except route.Malformed as error:
+        raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
+
+
+def _checked(convert: Any, message: Any) -> Any:
+    try:
+        return convert(message)
+    except route.Malformed as error:
+        raise Failed(Code.INVALID_ARGUMENT, str(error)) from error

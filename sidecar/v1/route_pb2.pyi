@@ -1,0 +1,219 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REFUSAL_REASON_UNSPECIFIED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_NO_ROUTE: _ClassVar[RefusalReason]
+    REFUSAL_REASON_NO_ENDPOINT: _ClassVar[RefusalReason]
+    REFUSAL_REASON_INTERNAL: _ClassVar[RefusalReason]
+
+class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAILURE_UNSPECIFIED: _ClassVar[Failure]
+    FAILURE_CONNECTION: _ClassVar[Failure]
+    FAILURE_TIMEOUT: _ClassVar[Failure]
+    FAILURE_RESET: _ClassVar[Failure]
+    FAILURE_CANCELLED: _ClassVar[Failure]
+REFUSAL_REASON_UNSPECIFIED: RefusalReason
+REFUSAL_REASON_NO_ROUTE: RefusalReason
+REFUSAL_REASON_NO_ENDPOINT: RefusalReason
+REFUSAL_REASON_INTERNAL: RefusalReason
+FAILURE_UNSPECIFIED: Failure
+FAILURE_CONNECTION: Failure
+FAILURE_TIMEOUT: Failure
+FAILURE_RESET: Failure
+FAILURE_CANCELLED: Failure
+
+class Header(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: bytes
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+
+class RouteRequest(_message.Message):
+    __slots__ = ("method", "authority", "path", "headers")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    authority: str
+    path: str
+    headers: _containers.RepeatedCompositeFieldContainer[Header]
+    def __init__(self, method: _Optional[str] = ..., authority: _Optional[str] = ..., path: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ...) -> None: ...
+
+class RouteResponse(_message.Message):
+    __slots__ = ("decision", "refusal")
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    decision: Decision
+    refusal: Refusal
+    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class Endpoint(_message.Message):
+    __slots__ = ("cluster", "id", "address")
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    cluster: str
+    id: str
+    address: str
+    def __init__(self, cluster: _Optional[str] = ..., id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+
+class Weight(_message.Message):
+    __slots__ = ("variant", "share")
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    variant: str
+    share: float
+    def __init__(self, variant: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
+
+class HeaderValue(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("ticket", "route", "variant", "cluster", "endpoint", "fallbacks", "set_headers", "add_headers", "remove_headers", "path", "host", "weights", "reason", "candidates_considered", "strategy", "labels", "generation")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    FALLBACKS_FIELD_NUMBER: _ClassVar[int]
+    SET_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    ADD_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_CONSIDERED_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ticket: int
+    route: str
+    variant: str
+    cluster: str
+    endpoint: Endpoint
+    fallbacks: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    set_headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    add_headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    remove_headers: _containers.RepeatedScalarFieldContainer[str]
+    path: str
+    host: str
+    weights: _containers.RepeatedCompositeFieldContainer[Weight]
+    reason: str
+    candidates_considered: int
+    strategy: str
+    labels: _containers.ScalarMap[str, str]
+    generation: int
+    def __init__(self, ticket: _Optional[int] = ..., route: _Optional[str] = ..., variant: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., fallbacks: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., set_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., add_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., remove_headers: _Optional[_Iterable[str]] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., reason: _Optional[str] = ..., candidates_considered: _Optional[int] = ..., strategy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("reason", "status", "message", "route")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    reason: RefusalReason
+    status: int
+    message: str
+    route: str
+    def __init__(self, reason: _Optional[_Union[RefusalReason, str]] = ..., status: _Optional[int] = ..., message: _Optional[str] = ..., route: _Optional[str] = ...) -> None: ...
+
+class ReportOutcomeRequest(_message.Message):
+    __slots__ = ("ticket", "status", "duration_seconds", "failure", "served", "attempts")
+    TICKET_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    SERVED_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    ticket: int
+    status: int
+    duration_seconds: float
+    failure: Failure
+    served: str
+    attempts: int
+    def __init__(self, ticket: _Optional[int] = ..., status: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., failure: _Optional[_Union[Failure, str]] = ..., served: _Optional[str] = ..., attempts: _Optional[int] = ...) -> None: ...
+
+class ReportOutcomeResponse(_message.Message):
+    __slots__ = ("settled",)
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    settled: bool
+    def __init__(self, settled: _Optional[bool] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: RouteRequest
+    def __init__(self, request: _Optional[_Union[RouteRequest, _Mapping]] = ...) -> None: ...
+
+class ConditionVerdict(_message.Message):
+    __slots__ = ("condition", "seen", "held")
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    condition: str
+    seen: str
+    held: bool
+    def __init__(self, condition: _Optional[str] = ..., seen: _Optional[str] = ..., held: _Optional[bool] = ...) -> None: ...
+
+class RouteVerdict(_message.Message):
+    __slots__ = ("route", "priority", "enabled", "matched", "chosen", "conditions")
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    priority: int
+    enabled: bool
+    matched: bool
+    chosen: bool
+    conditions: _containers.RepeatedCompositeFieldContainer[ConditionVerdict]
+    def __init__(self, route: _Optional[str] = ..., priority: _Optional[int] = ..., enabled: _Optional[bool] = ..., matched: _Optional[bool] = ..., chosen: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[ConditionVerdict, _Mapping]]] = ...) -> None: ...
+
+class CandidateVerdict(_message.Message):
+    __slots__ = ("endpoint", "place", "why")
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    endpoint: Endpoint
+    place: int
+    why: str
+    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("answer", "routes", "split", "candidates")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    answer: RouteResponse
+    routes: _containers.RepeatedCompositeFieldContainer[RouteVerdict]
+    split: str
+    candidates: _containers.RepeatedCompositeFieldContainer[CandidateVerdict]
+    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteVerdict, _Mapping]]] = ..., split: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[CandidateVerdict, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,143 @@
+"""RouteService messages: the same facts and the same answers as over ext_proc, for other callers."""
+
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.endpoint import Endpoint
+from sidecar.core.explanation import Explanation
+from sidecar.core.outcome import Failure, Outcome
+from sidecar.core.request import Request
+from sidecar.v1 import route_pb2
+from sidecar.wire.request import request_of
+
+REASONS: Final = {
+    Reason.NO_ROUTE: route_pb2.REFUSAL_REASON_NO_ROUTE,
+    Reason.NO_ENDPOINT: route_pb2.REFUSAL_REASON_NO_ENDPOINT,
+    Reason.INTERNAL: route_pb2.REFUSAL_REASON_INTERNAL,
+}
+_FAILURES: Final = {
+    route_pb2.FAILURE_UNSPECIFIED: Failure.NONE,
+    route_pb2.FAILURE_CONNECTION: Failure.CONNECTION,
+    route_pb2.FAILURE_TIMEOUT: Failure.TIMEOUT,
+    route_pb2.FAILURE_RESET: Failure.RESET,
+    route_pb2.FAILURE_CANCELLED: Failure.CANCELLED,
+}
+
+
+class Malformed(Exception):
+    """A request that cannot be served as it is; the text says which field, its value and the remedy."""
+
+
+def parsed(kind: Any, data: bytes) -> Any:
+    """The message of this kind. Malformed when the bytes are none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise Malformed(f"not a {kind.DESCRIPTOR.full_name}") from error
+
+
+def request_of_message(message: route_pb2.RouteRequest) -> Request:
+    """Malformed when a field cannot be part of an HTTP request."""
+    if message.path and not message.path.startswith(("/", "*")):
+        raise Malformed(f"path must start with /, got {message.path[:200]!r}")
+    for at, header in enumerate(message.headers):
+        if not header.name:
+            raise Malformed(f"headers[{at}].name must not be empty")
+    pairs = ((header.name, header.value) for header in message.headers)
+    return request_of(message.method, message.authority, message.path, pairs)
+
+
+def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
+    """Malformed when a field is out of its range."""
+    if message.status and not 100 <= message.status <= 599:
+        raise Malformed(f"status must be 100 to 599, or 0 for none, got {message.status}")
+    duration = message.duration_seconds if message.HasField("duration_seconds") else -1.0
+    if message.HasField("duration_seconds") and not 0.0 <= duration < 1e9:  # NaN fails this as well
+        raise Malformed(f"duration_seconds must be 0 or more, got {duration}")
+    failure = _FAILURES.get(message.failure)
+    if failure is None:
+        raise Malformed(f"failure must be one of the values of Failure, got {message.failure}")
+    return Outcome(message.status, duration, failure, message.served, message.attempts or 1)
+
+
+def encode_answer(answer: Decision | Refusal) -> bytes:
+    return answer_message(answer).SerializeToString()
+
+
+def answer_message(answer: Decision | Refusal) -> route_pb2.RouteResponse:
+    response = route_pb2.RouteResponse()
+    if isinstance(answer, Refusal):
+        refusal = response.refusal
+        refusal.reason = REASONS[answer.reason]
+        refusal.status = answer.status
+        refusal.message = answer.message
+        refusal.route = answer.route
+    else:
+        _fill(response.decision, answer)
+    return response
+
+
+def _fill(message: route_pb2.Decision, decision: Decision) -> None:
+    route = decision.route
+    variant = decision.variant
+    if decision.ticket is not None:
+        message.ticket = decision.ticket.id
+    message.route = route.name
+    message.variant = variant.name
+    message.cluster = decision.endpoint.cluster
+    _endpoint(message.endpoint, decision.endpoint)
+    for fallback in decision.fallbacks:
+        _endpoint(message.fallbacks.add(), fallback)
+    changes = route.request_headers
+    for name, value in changes.set:
+        message.set_headers.add(name=name, value=value)
+    for name, value in changes.add:
+        message.add_headers.add(name=name, value=value)
+    message.remove_headers.extend(changes.remove)
+    if decision.target is not None:
+        message.path = decision.target.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if route.rewrite is not None:
+        message.host = route.rewrite.host
+    for arm in route.variants:
+        message.weights.add(variant=arm.name, share=arm.share)
+    message.reason = reason(decision)
+    message.candidates_considered = decision.considered
+    message.strategy = variant.strategy_name
+    for name, value in route.labels:
+        message.labels[name] = value
+    message.generation = decision.generation
+
+
+def reason(decision: Decision) -> str:
+    """In one sentence, why this endpoint."""
+    arm = f", arm {decision.variant.name}" if len(decision.route.variants) > 1 else ""
+    return (
+        f"route {decision.route.name}{arm}: {decision.variant.strategy_name} "
+        f"picked {decision.endpoint.id} of {decision.considered}"
+    )
+
+
+def explanation_message(explanation: Explanation) -> route_pb2.ExplainResponse:
+    response = route_pb2.ExplainResponse(answer=answer_message(explanation.answer), split=explanation.split)
+    for verdict in explanation.routes:
+        route = response.routes.add(
+            route=verdict.route,
+            priority=verdict.priority,
+            enabled=verdict.enabled,
+            matched=verdict.matched,
+            chosen=verdict.chosen,
+        )
+        for condition in verdict.conditions:
+            route.conditions.add(condition=condition.text, seen=condition.seen, held=condition.held)
+    for candidate in explanation.candidates:
+        entry = response.candidates.add(place=candidate.place, why=candidate.why)
+        _endpoint(entry.endpoint, candidate.endpoint)
+    return response
+
+
+def _endpoint(message: route_pb2.Endpoint, endpoint: Endpoint) -> None:
+    message.cluster = endpoint.cluster
+    message.id = endpoint.id
+    message.address = endpoint.address

@@ -1,0 +1,1 @@
+"""Envoy's configuration, written from the user's file."""

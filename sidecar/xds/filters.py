@@ -1,0 +1,55 @@
+"""Envoy's HTTP filters: the sidecar is asked first, then the router sends the request."""
+
+from typing import Final
+
+from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutationRules
+from envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from envoy.extensions.filters.http.ext_proc.v3.ext_proc_pb2 import ExternalProcessor, MetadataOptions
+from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
+from envoy.extensions.filters.http.router.v3.router_pb2 import Router
+from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
+from envoy.type.v3.http_status_pb2 import HttpStatus
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from sidecar.config import schema
+from sidecar.names import ENDPOINT_NAMESPACE, METADATA_NAMESPACE, SIDECAR_CLUSTER
+from sidecar.xds.parts import duration, packed
+from sidecar.xds.routes import REFUSE
+
+_REFUSED: Final = HttpStatus(code=503)
+
+
+def filters(config: schema.Config) -> list[HttpFilter]:
+    return [
+        HttpFilter(name="envoy.filters.http.ext_proc", typed_config=packed(_ask_sidecar(config))),
+        HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())),
+    ]
+
+
+def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
+    """One message each way for a request, and one more with its response where the feedback is to come so."""
+    on_response = ProcessingMode.SEND if config.envoy.feedback == "response" else ProcessingMode.SKIP
+    mode = ProcessingMode(
+        request_header_mode=ProcessingMode.SEND,
+        response_header_mode=on_response,
+        request_body_mode=ProcessingMode.NONE,
+        response_body_mode=ProcessingMode.NONE,
+        request_trailer_mode=ProcessingMode.SKIP,
+        response_trailer_mode=ProcessingMode.SKIP,
+    )
+    received = MetadataOptions.MetadataNamespaces(untyped=[ENDPOINT_NAMESPACE, METADATA_NAMESPACE])
+    # Rewrites need the routing headers (host, path), retries and timeouts need x-envoy-*. Without these rules
+    # Envoy drops such changes and says nothing.
+    rules = HeaderMutationRules(allow_all_routing=BoolValue(value=True), allow_envoy=BoolValue(value=True))
+    asked = ExternalProcessor(
+        grpc_service=GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SIDECAR_CLUSTER)),
+        processing_mode=mode,
+        message_timeout=duration(config.envoy.message_timeout),
+        mutation_rules=rules,
+        metadata_options=MetadataOptions(receiving_namespaces=received),
+    )
+    if config.on_error == REFUSE:
+        asked.status_on_error.CopyFrom(_REFUSED)
+    else:
+        asked.failure_mode_allow = True
+    return asked

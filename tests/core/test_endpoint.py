@@ -1,0 +1,24 @@
+"""Endpoints, and which of them may be picked."""
+
+from tests.builders import an_endpoint, endpoints_of
+
+from sidecar.core.endpoint import eligible
+
+
+def test_is_named_by_its_cluster_and_id() -> None:
+    assert an_endpoint("a", cluster="shop").key == "shop/a"
+    assert "shop/a" in repr(an_endpoint("a", cluster="shop"))
+
+
+def test_an_endpoint_of_weight_0_is_no_candidate() -> None:
+    """S2"""
+    candidates = eligible(endpoints_of({"a": 5, "b": 0, "c": 2}))
+
+    assert [endpoint.id for endpoint in candidates.endpoints] == ["a", "c"]
+    assert candidates.upto == [5, 7]
+    assert candidates.total_weight == 7
+
+
+def test_no_endpoints_are_no_candidates() -> None:
+    assert eligible(()).endpoints == []
+    assert eligible(()).total_weight == 0
