@@ -16,6 +16,7 @@ from sidecar.runtime.router import Observer, Router
 from sidecar.runtime.server import Parts
 from sidecar.runtime.services import ACCESS_LOG, EXT_PROC, ROUTE, services
 
+
 def core_kind() -> str:
     """`compiled` when the core was built by mypyc, else `pure Python`."""
     return "pure Python" if core_engine.__file__.endswith(".py") else "compiled"

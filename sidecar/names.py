@@ -19,6 +19,11 @@ TICKET_KEY: Final = "ticket"
 SIDECAR_CLUSTER: Final = "sidecar"
 ACCESS_LOG_NAME: Final = "sidecar"
 
-INTERNAL_HEADERS: Final = (CLUSTER_HEADER, ROUTE_HEADER, ENDPOINT_KEY, "x-gateway-destination-endpoint-served")
+INTERNAL_HEADERS: Final = (
+    CLUSTER_HEADER,
+    ROUTE_HEADER,
+    ENDPOINT_KEY,
+    "x-gateway-destination-endpoint-served",
+)
 """What a client must never send: Envoy removes them before anything reads them."""
 INTERNAL_PREFIX: Final = "x-sidecar-"

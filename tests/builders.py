@@ -1,9 +1,12 @@
 """Plans, requests and engines as tests want them: whatever a test does not say has a plain default."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
+from types import FrameType
 from typing import Final
 
+import sidecar.core.engine
 from sidecar.core.decision import Decision
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.engine import Engine
@@ -19,6 +22,7 @@ from sidecar.core.split import Split
 from sidecar.core.state.memory import State
 
 ALWAYS: Final = All(())
+COMPILED: Final = not sidecar.core.engine.__file__.endswith(".py")
 OK: Final = Outcome(200, duration_s=0.01)
 
 
@@ -41,7 +45,7 @@ def an_endpoint(
 
 def endpoints_of(weights: Mapping[str, int]) -> tuple[Endpoint, ...]:
     """Endpoints by id and weight: `{"a": 5, "b": 1}`."""
-    return tuple(an_endpoint(id, weight) for id, weight in weights.items())
+    return tuple(an_endpoint(name, weight) for name, weight in weights.items())
 
 
 def a_variant(
@@ -137,3 +141,21 @@ def ticket_of(decision: Decision) -> int:
 def picks(engine: Engine, count: int, request: Request | None = None) -> str:
     """The ids of the endpoints of the next decisions, with a space between."""
     return " ".join(decided(engine, request).endpoint.id for _ in range(count))
+
+
+def lines_run(call: Callable[[], object]) -> int:
+    """How many lines of Python the call runs: its cost, free of the clock. Compiled code runs none."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, arg: object) -> Callable[[FrameType, str, object], object]:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count

@@ -18,7 +18,7 @@ class _Examples(click.Command):
         super().__init__(*args, **rest)
         self._examples = examples
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self._examples:
             with formatter.section("Examples"):
                 for line in self._examples.strip().splitlines():
@@ -58,8 +58,12 @@ def cli() -> None:
     """,
 )
 @_CONFIG
-@click.option("--listen", multiple=True, metavar="ADDR", help="host:port or unix:/path; wins over the file; may repeat.")
-@click.option("--admin", metavar="ADDR", help="host:port of metrics and health; 'none' for none; wins over the file.")
+@click.option(
+    "--listen", multiple=True, metavar="ADDR", help="host:port or unix:/path; wins over the file; may repeat."
+)
+@click.option(
+    "--admin", metavar="ADDR", help="host:port of metrics and health; 'none' for none; wins over the file."
+)
 @click.option("--log-format", type=click.Choice(["auto", "json", "text"]), default="auto", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -70,7 +74,7 @@ def serve(config: Path, listen: tuple[str, ...], admin: str | None, log_format: 
 
     from sidecar.app import build
     from sidecar.runtime import logs
-    from sidecar.runtime.grpc_shell import CannotListen
+    from sidecar.runtime.addresses import CannotListen
     from sidecar.runtime.server import serve_until_told
 
     _check_addresses(listen, admin)
@@ -131,7 +135,9 @@ def envoy(config: Path) -> None:
 @click.option("--method", default="GET", show_default=True)
 @click.option("--host", default="localhost", show_default=True, help="Host or authority.")
 @click.option("--path", required=True, help="Path, with its query if it has one.")
-@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; may repeat.")
+@click.option(
+    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; may repeat."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: the ExplainResponse message as JSON.")
 def explain(config: Path, method: str, host: str, path: str, headers: tuple[str, ...], as_json: bool) -> None:
     """Show what would be decided for a request and why: every route, condition and candidate.
@@ -172,7 +178,9 @@ def schema() -> None:
     """,
 )
 @click.argument("config", type=click.Path(path_type=Path), required=False)
-@click.option("--check", "check_", is_flag=True, help="Send the file's tour, print what happened, exit 0 if all held.")
+@click.option(
+    "--check", "check_", is_flag=True, help="Send the file's tour, print what happened, exit 0 if all held."
+)
 def demo(config: Path | None, check_: bool) -> None:
     """Run CONFIG with a real Envoy and small real endpoints on this machine; needs no Docker."""
     from sidecar.cli.demo import CannotStart, run
@@ -197,7 +205,7 @@ class _Wrong(click.ClickException):
 
     exit_code = 2
 
-    def show(self, file: Any = None) -> None:
+    def show(self, _file: Any = None) -> None:
         click.echo(self.message, err=True)
 
 

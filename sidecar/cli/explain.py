@@ -87,5 +87,7 @@ def _print_candidates(console: Console, explanation: Explanation) -> None:
         endpoint = candidate.endpoint
         sign = Text(">", style="bold green") if candidate.place == 1 else Text(str(candidate.place or "-"))
         where = endpoint.address or "wherever Envoy's cluster has it"
-        table.add_row(sign, Text(f"{endpoint.cluster}/{endpoint.id}"), Text(where), Text(candidate.why, style="dim"))
+        table.add_row(
+            sign, Text(f"{endpoint.cluster}/{endpoint.id}"), Text(where), Text(candidate.why, style="dim")
+        )
     console.print(table)

@@ -34,7 +34,8 @@ class Problem:
         """The whole problem on one line; `name` is the file's."""
         place = f"{name}:{self.line}" if self.line else name
         parts = [place, self.path, self.message] if self.where else [place, self.message]
-        return ": ".join(parts) + (f"; {self.remedy}" if self.remedy else "")
+        line = ": ".join(parts) + (f"; {self.remedy}" if self.remedy else "")
+        return line if line.isprintable() else "".join(_printable(c) for c in line)
 
 
 @final
@@ -104,6 +105,10 @@ def shown(value: object) -> str:
 def _shown_character(c: str) -> str:
     if c in '"\\':
         return f"\\{c}"
+    return _printable(c)
+
+
+def _printable(c: str) -> str:
     return c if c.isprintable() else f"\\u{ord(c):04x}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sidecar.config import schema
 from sidecar.config.compile import compile_plan
 from sidecar.config.document import MOST_BYTES, lines, read
-from sidecar.config.errors import ConfigError, Findings, Problem, Where
+from sidecar.config.errors import ConfigError, Findings, Problem
 from sidecar.config.sections import draft
 from sidecar.core.plan import Plan
 
@@ -55,16 +55,22 @@ def loads(text: str, name: str, generation: int) -> Loaded:
     drawn = draft(document.top, findings)
     plan = compile_plan(drawn, generation, findings)
     if document.problems or plan is None:
-        told = {problem.where for problem in document.problems}
-        rest = [problem for problem in findings.problems if not _follows(problem.where, told)]
+        rest = _without_echoes(findings.problems, document.problems)
         raise ConfigError(name, document.problems + _with_lines(text, rest))
-    notes = [note.text(name) for note in _with_lines(text, findings.notes)]
-    return Loaded(drawn.config, plan, notes)
+    notes = sorted(_with_lines(text, findings.notes), key=lambda note: note.line)
+    return Loaded(drawn.config, plan, [note.text(name) for note in notes])
 
 
-def _follows(where: Where, told: set[Where]) -> bool:
-    """Whether the place holds one that could not be read as YAML, or lies in it: then more would be noise."""
-    return any(where[: len(place)] == place or place[: len(where)] == where for place in told)
+def _without_echoes(problems: list[Problem], told: list[Problem]) -> list[Problem]:
+    """Those at other places than around or in what could not be read as YAML, where more would be noise."""
+    places = {problem.where for problem in told}
+    around = {place[:end] for place in places for end in range(1, len(place) + 1)}
+    return [
+        problem
+        for problem in problems
+        if problem.where not in around
+        and not any(problem.where[:end] in places for end in range(1, len(problem.where)))
+    ]
 
 
 def _with_lines(text: str, problems: list[Problem]) -> list[Problem]:

@@ -215,7 +215,7 @@ def _header(name: str, where: Where, findings: Findings) -> Field | None:
     lower = name.lower()
     if lower == "host" or lower.startswith(":"):
         findings.add(where, f"{shown(name)} is not asked for as a header", "use path, methods or hosts")
-    elif not _HEADER.match(name):
+    elif not _HEADER.fullmatch(name):
         findings.add(where, f"{shown(name)} is not a header name", "use letters, digits and '-'")
     else:
         return HeaderField(lower)

@@ -30,6 +30,14 @@ _BOUNDS: Final = {
     "less_than_equal": ("at most", "le"),
     "less_than": ("below", "lt"),
 }
+_SWITCHES: Final = {
+    "yes": "write true",
+    "on": "write true",
+    "true": "write true, without quotes",
+    "no": "write false",
+    "off": "write false",
+    "false": "write false, without quotes",
+}
 _EXPECTED: Final = re.compile(r"'([^']*)'")
 
 
@@ -100,10 +108,8 @@ def _remedy(kind: str, value: object) -> str:
     if kind == "list_type" and value is not None and not isinstance(value, dict):
         text = value if isinstance(value, str) and value.isprintable() and len(value) <= 40 else "…"
         return f"write [{text}]"
-    if kind == "bool_type" and value in {"yes", "on", "True"}:
-        return "write true"
-    if kind == "bool_type" and value in {"no", "off", "False"}:
-        return "write false"
+    if kind == "bool_type" and isinstance(value, str):
+        return _SWITCHES.get(value.lower(), "")
     return ""
 
 
@@ -116,7 +122,8 @@ def _steps(location: Where, raw: Any, *, missing: bool) -> Where:
     steps: list[str | int] = []
     last = len(location) - 1
     for at, step in enumerate(location):
-        if (isinstance(raw, dict) and step in raw) or (isinstance(step, int) and isinstance(raw, list)):
+        inside = step in raw if isinstance(raw, dict) else isinstance(raw, list) and isinstance(step, int)
+        if inside:
             raw = raw[step]
         elif not (missing and at == last):
             continue

@@ -58,6 +58,9 @@ def replacer(pattern: str, replacement: str, where: Where, findings: Findings) -
 
 
 def _compiled(pattern: str, where: Where, findings: Findings) -> Any:
+    if not pattern:
+        findings.add(where, "must not be empty", "it would be found everywhere")
+        return None
     if len(pattern) > _LONGEST:
         findings.add(where, f"the regex is longer than {_LONGEST} characters")
         return None

@@ -38,12 +38,16 @@ _WHOLE: Final[dict[str, type[Section]]] = {
 
 @dataclass(slots=True)
 class Draft:
-    """What could be read of the file. `faulty` has the keys that could not, of clusters and routes."""
+    """What could be read of the file. `faulty` has the keys that could not, of clusters and routes.
+
+    `lost_ids` are those of endpoints in clusters whose endpoints could not be read.
+    """
 
     config: Config
     clusters: dict[str, Cluster] = field(default_factory=dict)
     routes: dict[int, Route] = field(default_factory=dict)
     faulty: dict[Where, set[str]] = field(default_factory=dict)
+    lost_ids: set[str] = field(default_factory=set)
 
     def unsure(self, where: Where, *keys: str) -> bool:
         """Whether one of these keys is at fault, so that nothing can be said of it."""
@@ -134,7 +138,20 @@ def _clusters(top: dict[str, object], findings: Findings, drawn: Draft) -> None:
         if cluster is None:
             drawn.faulty[where] = {"endpoints"}
             cluster = Cluster()
+        if drawn.unsure(where, "endpoints"):
+            drawn.lost_ids.update(_ids(each))
         drawn.clusters[name] = cluster
+
+
+def _ids(cluster: object) -> list[str]:
+    """The ids of endpoints that could not be read, so that a route to one is not called wrong as well."""
+    endpoints = cluster.get("endpoints") if isinstance(cluster, dict) else None
+    ids = (
+        [each.get("id") for each in endpoints if isinstance(each, dict)]
+        if isinstance(endpoints, list)
+        else []
+    )
+    return [each for each in ids if isinstance(each, str)]
 
 
 def _routes(top: dict[str, object], findings: Findings, drawn: Draft) -> None:

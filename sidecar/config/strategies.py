@@ -34,7 +34,7 @@ def compile_strategy(
     if made is None:
         findings.unknown(where, f"unknown strategy {shown(name)}", name, known)
         return None
-    names = _option_names(made) if options else None
+    names = _options(made)
     strange = [] if names is None else [option for option in options if option not in names]
     for option in strange:
         if names:
@@ -45,8 +45,14 @@ def compile_strategy(
         return None
     try:
         made(**options)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         _refuse(str(error), options, where, findings)
+        return None
+    except TypeError:  # its text speaks of Python
+        takes = ", ".join(f"{option} ({kind})" if kind else option for option, kind in (names or {}).items())
+        findings.add(
+            where, "an option is missing or of the wrong kind", f"{name} takes {takes}" if takes else ""
+        )
         return None
     return name, partial(made, **options)
 
@@ -60,14 +66,17 @@ def _refuse(said: str, options: dict[str, object], where: Where, findings: Findi
         findings.add(where, f"its options are not usable: {said}")
 
 
-def _option_names(made: type[Strategy]) -> list[str] | None:
-    """The options that the class takes; None when it does not say, as a compiled class may not."""
+def _options(made: type[Strategy]) -> dict[str, str] | None:
+    """The class's options with their types; None when it does not say, as a compiled class may not."""
     if made.__init__ is object.__init__:
-        return []
+        return {}
     try:
         parameters = inspect.signature(made).parameters.values()
     except ValueError:
         return None
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return None
-    return [each.name for each in parameters]
+    return {
+        each.name: "" if each.annotation is each.empty else getattr(each.annotation, "__name__", "")
+        for each in parameters
+    }

@@ -100,7 +100,7 @@ class Targets:
                 f"the endpoint {shown(target)} is in the clusters {', '.join(clusters)}",
                 f"write {{cluster: {clusters[0]}, endpoint: {target}}}",
             )
-        elif not self._drawn.unsure((), "clusters") and not self._vague():
+        elif not self._drawn.unsure((), "clusters") and target not in self._drawn.lost_ids:
             self._findings.unknown(
                 where,
                 f"there is no cluster or endpoint {shown(target)}",
@@ -163,9 +163,3 @@ class Targets:
         if not values:
             return f"its endpoints have no {kind}"
         return f"it has the {kind} {', '.join(sorted(values)[:8])}"
-
-    def _vague(self) -> bool:
-        """Whether some cluster's endpoints could not be read, so that any id may be one of theirs."""
-        return any(
-            "endpoints" in keys and where[:1] == ("clusters",) for where, keys in self._drawn.faulty.items()
-        )

@@ -100,7 +100,7 @@ Listener = Annotated[
 
 NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 HEADER_NAME: Final = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
-HEADER_TEXT: Final = r"^[\x20-\x7e\x80-\U0010ffff\t]*$"
+HEADER_TEXT: Final = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 LABEL: Final = r"^[\x21-\x7e]{0,128}$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]

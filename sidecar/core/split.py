@@ -11,13 +11,18 @@ from hashlib import blake2b
 from math import log
 from typing import Final, final
 
-_TWO_TO_53: Final = float(1 << 53)
+_TWO_TO_52: Final = float(1 << 52)
 
 
 def unit_hash(text: str) -> float:
     """A number in (0, 1), the same for the same text in every process and version."""
     digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return ((int.from_bytes(digest, "big") >> 11) + 0.5) / _TWO_TO_53
+    return unit_of(int.from_bytes(digest, "big"))
+
+
+def unit_of(bits: int) -> float:
+    """64 random bits as a number in (0, 1). Their first 52 are used: with 53 the half would round up to 1."""
+    return ((bits >> 12) + 0.5) / _TWO_TO_52
 
 
 @final

@@ -11,7 +11,11 @@ from starlette.routing import Route
 
 from sidecar.runtime.health import Health
 
-_INDEX: Final = "/metrics  for Prometheus\n/livez    200 while the process answers\n/readyz   200 while it takes requests\n"
+_INDEX: Final = """\
+/metrics  for Prometheus
+/livez    200 while the process answers
+/readyz   200 while it takes requests
+"""
 
 
 def application(registry: CollectorRegistry, health: Health) -> Starlette:
@@ -26,8 +30,17 @@ def application(registry: CollectorRegistry, health: Health) -> Starlette:
         return PlainTextResponse("ok\n")
 
     async def readyz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n") if health.is_ready else PlainTextResponse("not ready\n", status_code=503)
+        return (
+            PlainTextResponse("ok\n")
+            if health.is_ready
+            else PlainTextResponse("not ready\n", status_code=503)
+        )
 
     return Starlette(
-        routes=[Route("/", index), Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
+        routes=[
+            Route("/", index),
+            Route("/metrics", metrics),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+        ]
     )

@@ -5,17 +5,14 @@ Handlers read and write raw bytes on the call itself, which costs less than gene
 
 import asyncio
 import contextlib
-import os
-import socket
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import grpc.aio
-import structlog
 
+from sidecar.runtime.addresses import CannotListen, clear_the_way, probe
 from sidecar.runtime.methods import (
     Bidirectional,
     ClientStream,
@@ -27,8 +24,6 @@ from sidecar.runtime.methods import (
     Unary,
     Watch,
 )
-
-log = structlog.get_logger("grpc")
 
 _CODES: Final = {
     Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -44,17 +39,29 @@ _OPTIONS: Final = (
 )
 
 
-class CannotListen(Exception):
-    """The address cannot be had; the text says which, why and what to do."""
-
-
 class Calls:
     """The calls that are open, so that a shutdown can wait for them and end those that only wait."""
 
     def __init__(self) -> None:
         self._waiting: Final[set[asyncio.Task[Any]]] = set()
         self._draining = False
-        self.in_flight = 0
+        self._in_flight = 0
+        self._idle: asyncio.Event | None = None
+
+    def begun(self) -> None:
+        self._in_flight += 1
+
+    def ended(self) -> None:
+        self._in_flight -= 1
+        if self._idle is not None and not self._in_flight:
+            self._idle.set()
+
+    async def idle(self, within_s: float) -> None:
+        """Until no conversation is in flight, or the time is over."""
+        self._idle = asyncio.Event()
+        if self._in_flight:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), within_s)
 
     def end_waiting(self) -> None:
         """End with OK every call that waits for its peer, now and from now on."""
@@ -69,7 +76,7 @@ class Calls:
         message: Any = grpc.aio.EOF
         with self.only_waiting():
             message = await context.read()
-        return message
+        return message  # noqa: RET504 - a shutdown ends the block above before it is set
 
     @contextlib.contextmanager
     def only_waiting(self) -> Iterator[None]:
@@ -97,13 +104,14 @@ class GrpcShell:
         self._sockets: Final[list[Path]] = []
 
     def listen(self, address: str) -> str:
-        """Bind `host:port` or `unix:/path`; returns the address with the port that it got. May raise CannotListen."""
+        """Bind `host:port` or `unix:/path`; returns it with the port that it got. May raise CannotListen."""
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
-            _clear_the_way(path)
+            clear_the_way(path)
             self._bind(address)
             self._sockets.append(path)
             return address
+        probe(address)
         port = self._bind(address)
         return f"{address.rpartition(':')[0]}:{port}"
 
@@ -111,73 +119,24 @@ class GrpcShell:
         await self._server.start()
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new calls, let those in flight finish within the grace, end those that only wait with OK."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + grace_s
+        """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
         stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
-        while self._calls.in_flight and loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        await self._calls.idle(grace_s)
         self._calls.end_waiting()
         await stopping
         for path in self._sockets:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # gRPC removes it, but says so nowhere
+                path.unlink()
 
     def _bind(self, address: str) -> int:
         try:
             port: int = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise CannotListen(_why_not(address)) from error
+            raise CannotListen(f"cannot listen on {address}; choose another with --listen") from error
         return port
 
 
-def _why_not(address: str) -> str:
-    """gRPC says only that it failed; the system, asked again, says why."""
-    if address.startswith("unix:"):
-        return f"cannot listen on {address}; choose another path"
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.bind((host, int(port)))
-    except OSError as error:
-        return cannot_listen(address, error)
-    return f"cannot listen on {address}; choose another address"
-
-
-def cannot_listen(address: str, error: OSError) -> str:
-    """What is wrong and what to do, in one line."""
-    reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
-    return f"cannot listen on {address}: {reason}; stop what uses it or choose another with --listen or --admin"
-
-
-def _clear_the_way(path: Path) -> None:
-    """Remove the socket that a dead process left; leave everything else alone."""
-    address = f"unix:{path}"
-    if not path.parent.is_dir():
-        raise CannotListen(f"cannot listen on {address}: no directory {path.parent}; make it or choose another path")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise CannotListen(
-            f"cannot listen on {address}: {path.parent} is not writable; change its owner or choose another path"
-        )
-    if len(os.fsencode(path)) > 107:
-        raise CannotListen(f"cannot listen on {address}: a socket path has at most 107 bytes; choose a shorter one")
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise CannotListen(f"cannot listen on {address}: a file is there that is no socket; remove it or choose another")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            path.unlink()
-            return
-    raise CannotListen(f"cannot listen on {address}: address already in use; stop what uses it or choose another path")
-
-
-class _Handlers(grpc.GenericRpcHandler):
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio ships no types
     def __init__(self, methods: Methods, calls: Calls) -> None:
         self._handlers: Final = {name: _handler(method, calls) for name, method in methods.items()}
 
@@ -227,7 +186,7 @@ def _conversation(
 ) -> Callable[[Any, Any], Awaitable[None]]:
     async def call(_requests: Any, context: Any) -> None:
         conversation = open_call()
-        calls.in_flight += 1
+        calls.begun()
         try:
             data = await context.read()
             while data is not grpc.aio.EOF:
@@ -241,7 +200,7 @@ def _conversation(
         except Failed as failed:
             await _abort(context, failed)
         finally:
-            calls.in_flight -= 1
+            calls.ended()
             conversation.closed()
 
     return call

@@ -63,14 +63,18 @@ class Health:
         name = _parsed(health_pb2.HealthCheckRequest, data).service
         status = self.status(name)
         if status is None:
-            raise Failed(Code.NOT_FOUND, f"no service {name[:200]!r}; known: {', '.join(sorted(self._names))}")
+            raise Failed(
+                Code.NOT_FOUND, f"no service {name[:200]!r}; known: {', '.join(sorted(self._names))}"
+            )
         return _encoded(_Status(status=status))
 
     def _list(self, data: bytes) -> bytes:
         _parsed(health_pb2.HealthListRequest, data)
         names = sorted(self._names | {"liveness"})
         return _encoded(
-            health_pb2.HealthListResponse(statuses={name: _Status(status=self.status(name)) for name in names})
+            health_pb2.HealthListResponse(
+                statuses={name: _Status(status=self.status(name)) for name in names}
+            )
         )
 
     async def _watch(self, data: bytes) -> AsyncIterator[bytes]:

@@ -11,7 +11,9 @@ def set_up(format: Literal["auto", "json", "text"] = "auto", level: str = "info"
     """Logs go to standard error. `auto` is text on a terminal, JSON elsewhere."""
     as_text = format == "text" or (format == "auto" and sys.stderr.isatty())
     render: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if as_text
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

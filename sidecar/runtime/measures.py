@@ -108,12 +108,16 @@ class _Scrape(Collector):
             requests.add_metric((route, method, str(status), upstream), count)
         yield requests
         durations = HistogramMetricFamily(
-            "gateway_route_duration_seconds", "Time from request to end of answer", labels=("route", "upstream")
+            "gateway_route_duration_seconds",
+            "Time from request to end of answer",
+            labels=("route", "upstream"),
         )
         for labels, histogram in measures.durations.items():
             durations.add_metric(labels, histogram.buckets(), histogram.sum())
         yield durations
-        decisions = HistogramMetricFamily("sidecar_decision_seconds", "Decoding, deciding and encoding one request")
+        decisions = HistogramMetricFamily(
+            "sidecar_decision_seconds", "Decoding, deciding and encoding one request"
+        )
         decisions.add_metric((), measures.decisions.buckets(), measures.decisions.sum())
         yield decisions
         refusals = CounterMetricFamily("sidecar_refusals", "Requests refused", labels=("reason",))
@@ -121,17 +125,25 @@ class _Scrape(Collector):
             refusals.add_metric((reason.value,), count)
         yield refusals
         yield CounterMetricFamily(
-            "sidecar_decision_failures", "Decisions that a bug ended; answered as on_error says", measures.bugs
+            "sidecar_decision_failures",
+            "Decisions that a bug ended; answered as on_error says",
+            measures.bugs,
         )
         yield CounterMetricFamily(
-            "sidecar_foreign_log_entries", "Access log entries without a ticket of ours", measures.foreign_log_entries
+            "sidecar_foreign_log_entries",
+            "Access log entries without a ticket of ours",
+            measures.foreign_log_entries,
         )
-        reloads = CounterMetricFamily("sidecar_config_reloads", "Reloads of the configuration", labels=("result",))
+        reloads = CounterMetricFamily(
+            "sidecar_config_reloads", "Reloads of the configuration", labels=("result",)
+        )
         for result, count in measures.reloads.items():
             reloads.add_metric((result,), count)
         yield reloads
         yield GaugeMetricFamily(
-            "sidecar_config_generation", "Generation of the configuration in force", self._engine.plan.generation
+            "sidecar_config_generation",
+            "Generation of the configuration in force",
+            self._engine.plan.generation,
         )
         tickets = self._engine.state.tickets
         yield GaugeMetricFamily("sidecar_tickets_open", "Decisions whose outcome is awaited", len(tickets))

@@ -65,7 +65,7 @@ class Reloader:
         except ConfigError as error:
             self._measures.reloads["refused"] += 1
             for problem in str(error).splitlines():
-                log.error("config_refused", problem=problem, keeps_generation=generation - 1)
+                log.warning("config_refused", problem=problem, keeps_generation=generation - 1)
             return
         if loaded.config == self._loaded.config:
             self._measures.reloads["unchanged"] += 1

@@ -19,6 +19,9 @@ from sidecar.runtime.measures import Measures
 
 log = structlog.get_logger("router")
 
+_BUGS_TOLD: Final = 10
+"""So many are logged one by one, later ones by the thousand: a bug may hit every request."""
+
 Observer = Callable[[Request, Decision | Refusal], None]
 
 
@@ -46,9 +49,10 @@ class Router:
             encoded = encode(answer)
             if self._observer is not None:
                 self._observer(request, answer)
-        except Exception as bug:  # noqa: BLE001 - a bug in a rule must not fail the request
+        except Exception as bug:
             self._measures.bugs += 1
-            log.error("decision_failed", error=repr(bug), exc_info=self._measures.bugs <= 10)
+            if self._measures.bugs <= _BUGS_TOLD or self._measures.bugs % 1000 == 0:
+                log.exception("decision_failed", error=repr(bug), failures=self._measures.bugs)
             answer = self._way_out
             encoded = encode(answer)
         self._measures.decided(time.monotonic() - begun)

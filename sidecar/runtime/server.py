@@ -40,7 +40,7 @@ class Parts:
 
 @contextlib.asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[list[str]]:
-    """Serves while the block runs, and drains at its end. Yields the gRPC addresses. May raise CannotListen."""
+    """Serves while the block runs, drains at its end; yields the gRPC addresses. May raise CannotListen."""
     begun = time.monotonic()
     shell = GrpcShell(parts.methods)
     addresses = [shell.listen(address) for address in parts.grpc_addresses]

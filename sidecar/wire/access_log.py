@@ -1,7 +1,7 @@
 """Outcomes from Envoy's access log stream.
 
 Envoy sends one entry for each finished request, in batches. The ticket stands in the dynamic metadata that
-the decision had set. Entries without one (not ours, refused, or forged into nonsense) are counted and ignored.
+the decision had set. Entries without one (not ours, refused, forged into nonsense) count as foreign.
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def parsed_ticket(text: str) -> int:
     if len(text) != 16 or not text.isascii() or not text.isalnum():
         return 0
     try:
-        return int(text, 16)
+        return int.from_bytes(bytes.fromhex(text))  # int(…, 16) would take 0x…
     except ValueError:
         return 0
 
@@ -92,11 +92,16 @@ def _outcome(entry: Any, common: Any) -> Outcome:
             if known is not None:
                 failure = known
                 break
-    duration = common.duration if common.HasField("duration") else common.time_to_last_downstream_tx_byte
+    duration_s = -1.0
+    for field in ("duration", "time_to_last_downstream_tx_byte"):
+        if common.HasField(field):
+            duration = getattr(common, field)
+            duration_s = duration.seconds + duration.nanos * 1e-9
+            break
     address = common.upstream_remote_address.socket_address
     return Outcome(
         entry.response.response_code.value,
-        duration.seconds + duration.nanos * 1e-9,
+        duration_s,
         failure,
         f"{address.address}:{address.port_value}" if address.port_value else "",
         common.upstream_request_attempt_count or 1,

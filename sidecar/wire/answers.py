@@ -17,6 +17,7 @@ from sidecar.core.decision import Decision, Reason, Refusal
 _NO_TICKET: Final = "0" * 16
 _PLACEHOLDER: Final = "\x01" * 16  # no configured text may hold a control character
 _MOST_KEPT: Final = 8192
+_ESCAPED: Final = {code: f"%{code:02X}" for code in (*range(32), 127)}
 
 Replace: Final = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 Append: Final = base_pb2.HeaderValueOption.APPEND_IF_EXISTS_OR_ADD
@@ -48,7 +49,8 @@ class Answers:
             key = (decision.variant, decision.endpoint, *fallbacks)
         kept = self._kept.get(key)
         if kept is None:
-            before, _, after = _decision(decision).SerializeToString().partition(_PLACEHOLDER.encode())
+            whole = _decision(decision).SerializeToString(deterministic=True)
+            before, _, after = whole.partition(_PLACEHOLDER.encode())
             kept = self._kept[key] = (before, after)
         ticket = decision.ticket
         number = _NO_TICKET if ticket is None else f"{ticket.id:016x}"
@@ -80,6 +82,8 @@ def _decision(decision: Decision) -> Any:
 
 
 def _target(target: str) -> bytes:
+    if not target.isprintable():  # Envoy fails a request that is given a control character
+        target = target.translate(_ESCAPED)
     response = ext_proc.ProcessingResponse()
     _set(response.request_headers.response.header_mutation, ":path", target, Replace)
     encoded: bytes = response.SerializeToString()

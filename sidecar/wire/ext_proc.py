@@ -21,10 +21,8 @@ from sidecar.wire.request import request_of_header_map
 LARGEST_CHUNK: Final = 62_000
 """Bytes of body in one message; Envoy refuses streamed chunks of 64 KiB and more."""
 
-_HANDED_OVER: Final = (
-    processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED,
-    processing_mode_pb2.ProcessingMode.GRPC,
-)
+_FULL_DUPLEX: Final = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
+_HANDED_OVER: Final = (_FULL_DUPLEX, processing_mode_pb2.ProcessingMode.GRPC)
 
 
 def _empty(**phase: Any) -> bytes:
@@ -91,11 +89,13 @@ class ExtProcStream:
             if self._decided:
                 return (_GO_ON[phase],)
             self._decided = True
-            return (self._router.answer(message.request_headers.headers, request_of_header_map, self._encode),)
+            return (
+                self._router.answer(message.request_headers.headers, request_of_header_map, self._encode),
+            )
         if phase == "request_body" and self._request_mode in _HANDED_OVER:
-            return _given_back(message.request_body, "request_body")
+            return _given_back(message.request_body, "request_body", self._request_mode)
         if phase == "response_body" and self._response_mode in _HANDED_OVER:
-            return _given_back(message.response_body, "response_body")
+            return _given_back(message.response_body, "response_body", self._response_mode)
         if phase is None:  # a phase that is not known yet: only ending the stream lets the request go on
             self.finished = True
             return ()
@@ -110,15 +110,17 @@ class ExtProcStream:
         return self._answers.encode(answer)
 
 
-def _given_back(body: Any, phase: str) -> Sequence[bytes]:
+def _given_back(body: Any, phase: str, mode: int) -> Sequence[bytes]:
     """Every byte taken, in chunks that Envoy accepts; the end of the stream in the last one only."""
     data: bytes = body.body
-    starts = range(0, max(len(data), 1), LARGEST_CHUNK)
+    # In mode GRPC each body is one gRPC message; cut in two it would be two.
+    largest = LARGEST_CHUNK if mode == _FULL_DUPLEX else max(len(data), 1)
+    starts = range(0, max(len(data), 1), largest)
     replies = []
     for start in starts:
         response = ext_proc.ProcessingResponse()
         chunk = getattr(response, phase).response.body_mutation.streamed_response
-        chunk.body = data[start : start + LARGEST_CHUNK]
+        chunk.body = data[start : start + largest]
         if start == starts[-1]:
             chunk.end_of_stream = body.end_of_stream
             chunk.end_of_stream_without_message = body.end_of_stream_without_message

@@ -26,7 +26,7 @@ def duration(seconds: float) -> Duration:
 
 def packed(message: Message) -> Any:
     box = Any()
-    box.Pack(message)
+    box.Pack(message, deterministic=True)
     return box
 
 

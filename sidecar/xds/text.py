@@ -1,4 +1,7 @@
-"""Envoy's messages as YAML for people: the name first, then short facts, then what is nested."""
+"""Envoy's messages as YAML for people: the name first, then short facts, then what is nested.
+
+Within these by the alphabet, because protobuf's maps have an order of their own in every process.
+"""
 
 from typing import Final, TypeAlias
 
@@ -8,9 +11,11 @@ from google.protobuf.message import Message
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
-_FIRST: Final = ("name", "@type", "endpoint", "header")
+_FIRST: Final = ("@type", "name", "id", "match", "input", "endpoint", "header")
 _LAST: Final = (
     "static_resources",
+    "listeners",
+    "clusters",
     "early_header_mutation_extensions",
     "http_filters",
     "route_config",
@@ -67,10 +72,9 @@ def _arranged(value: Json) -> Json:
             return value
 
 
-def _place(key: str, value: Json) -> tuple[int, int]:
-    """Sorts the fields of one message; those with the same place stay in the order of their numbers."""
+def _place(key: str, value: Json) -> tuple[int, int, str]:
     if key in _FIRST:
-        return (0, _FIRST.index(key))
+        return (0, _FIRST.index(key), key)
     if key in _LAST:
-        return (3, _LAST.index(key))
-    return (2 if isinstance(value, dict | list) else 1, 0)
+        return (3, _LAST.index(key), key)
+    return (2 if isinstance(value, dict | list) else 1, 0, key)

@@ -69,16 +69,24 @@ def sidecar(endpoints: Sequence[str], folder: Path, config: Path = TEN_ROUTES) -
     written = folder / "sidecar.yaml"
     written.write_text(yaml.safe_dump(document, sort_keys=False))
 
-    me = command("sidecar")
+    me = _sidecar()
     printed = subprocess.run(
-        [me, "envoy", str(written)], check=False, capture_output=True, text=True, timeout=_PRINT_WITHIN_S
+        [*me, "envoy", str(written)], check=False, capture_output=True, text=True, timeout=_PRINT_WITHIN_S
     )
     if printed.returncode != 0:
         raise RuntimeError(f"`sidecar envoy` ended with {printed.returncode}:\n{printed.stderr}")
     bootstrap = yaml.safe_load(printed.stdout)
     bootstrap.pop("admin", None)  # its port may be taken, and no request passes through it
-    server = [me, "serve", str(written), "--listen", asks, "--admin", admin]
+    server = [*me, "serve", str(written), "--listen", asks, "--admin", admin]
     return Contender(SIDECAR, listen, bootstrap, server, asks)
+
+
+def _sidecar() -> list[str]:
+    """The installed command, whose core may be compiled; else the package in the working directory."""
+    try:
+        return [command("sidecar")]
+    except FileNotFoundError:
+        return [sys.executable, "-m", "sidecar"]
 
 
 def _envoy(name: str, bootstrap: bootstraps.Json, folder: Path) -> list[str]:

@@ -147,7 +147,7 @@ def show_side_by_side(rows: list[Row], console: Console) -> None:
     columns = ("requests_per_s", "p50", "p99", "cpu", "envoy_cpu", "failed")
     table = Table("", "contender", title="Through Envoy, by connections (medians; ms; µs/request)")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace("requests_per_s", "req/s"), justify="right")
     values = {one["name"]: one["value"] for one in rows}
     for connections in CONNECTIONS:
         for name in LETTERS.values():
@@ -157,7 +157,9 @@ def show_side_by_side(rows: list[Row], console: Console) -> None:
                 table.add_row(str(connections), name, *cells)
         table.add_section()
     console.print(table)
-    show([one for one in rows if ".ratio." in one["name"]], "Ratios (medians of pairs)", console)
+    ratios = [one for one in rows if ".ratio." in one["name"]]
+    if ratios:
+        show(ratios, "Ratios (medians of pairs)", console)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

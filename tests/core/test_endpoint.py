@@ -1,8 +1,7 @@
 """Endpoints, and which of them may be picked."""
 
-from tests.builders import an_endpoint, endpoints_of
-
 from sidecar.core.endpoint import eligible
+from tests.builders import an_endpoint, endpoints_of
 
 
 def test_is_named_by_its_cluster_and_id() -> None:

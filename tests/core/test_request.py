@@ -1,9 +1,9 @@
 """What the rules may read of a request."""
 
 import pytest
-from tests.builders import a_request
 
 from sidecar.core.request import headers_of
+from tests.builders import a_request
 
 
 def test_keeps_every_value_of_a_repeated_header_in_order() -> None:

@@ -59,8 +59,11 @@ async def _ready(process: asyncio.subprocess.Process, admin: str, log: Path) -> 
                 if (await client.get(f"http://{admin}/ready")).status_code == 200:
                     return
             await asyncio.sleep(0.05)
-    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
-    raise CannotStart(f"Envoy did not start (exit code {process.returncode}); it says:\n{last}")
+    raise CannotStart(f"Envoy did not start (exit code {process.returncode}); it says:\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

@@ -22,7 +22,7 @@ from sidecar.config.schema import Ask
 from sidecar.core.decision import Decision, Refusal
 from sidecar.core.request import Request
 from sidecar.runtime import logs
-from sidecar.runtime.grpc_shell import CannotListen
+from sidecar.runtime.addresses import CannotListen
 from sidecar.runtime.server import running
 from sidecar.wire.route import reason
 from sidecar.xds.bootstrap import bootstrap
@@ -32,7 +32,7 @@ _CURLS_SHOWN = 5
 
 
 def run(path: Path, *, check: bool) -> bool:
-    """With `check`, send the tour and return whether all held; else run until Ctrl-C. May raise CannotStart."""
+    """Run until Ctrl-C; with `check`, send the tour and return whether all held. May raise CannotStart."""
     envoy_process.command()  # before anything is started
     console = Console(highlight=False)
     logs.set_up("text", "warning")
@@ -65,9 +65,7 @@ async def _run(staged: Stage, console: Console, *, check: bool) -> bool:
         parts = app.build(config, staged.loaded, observer=show)
         await stack.enter_async_context(running(parts))
         text = to_yaml(bootstrap(staged.loaded.config))
-        process = await stack.enter_async_context(
-            envoy_process.proxying(text, staged.envoy_admin, scratch)
-        )
+        process = await stack.enter_async_context(envoy_process.proxying(text, staged.envoy_admin, scratch))
         if check:
             return await _check(staged, console)
         _welcome(staged, console)
@@ -97,7 +95,9 @@ async def _check(staged: Stage, console: Console) -> bool:
 
 def _welcome(staged: Stage, console: Console) -> None:
     config = staged.loaded.config
-    console.print(f"[bold]Envoy takes requests at http://{staged.envoy}[/] and asks the sidecar where they go.")
+    console.print(
+        f"[bold]Envoy takes requests at http://{staged.envoy}[/] and asks the sidecar where they go."
+    )
     console.print(f"Envoy's admin page: http://{staged.envoy_admin}")
     console.print(f"The sidecar's metrics: http://{config.listen.admin}/metrics")
     for place in staged.places:
@@ -128,4 +128,6 @@ def _line(request: Request, answer: Decision | Refusal) -> str:
     if isinstance(answer, Refusal):
         return f"{asked} -> [red]refused with {answer.status}[/]: {answer.message}"
     endpoint = answer.endpoint
-    return f"{asked} -> [green]{escape(endpoint.cluster)}/{escape(endpoint.id)}[/]  ({escape(reason(answer))})"
+    return (
+        f"{asked} -> [green]{escape(endpoint.cluster)}/{escape(endpoint.id)}[/]  ({escape(reason(answer))})"
+    )

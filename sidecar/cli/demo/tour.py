@@ -127,5 +127,7 @@ def _summary(answers: list[Answer], counts: Counter[str]) -> str:
     first = answers[0]
     if not first.seen:
         return f"{first.status} from Envoy"
-    who = ", ".join(f"{endpoint} x{count}" if len(answers) > 1 else endpoint for endpoint, count in counts.items())
+    who = ", ".join(
+        f"{endpoint} x{count}" if len(answers) > 1 else endpoint for endpoint, count in counts.items()
+    )
     return f"{first.status} from {first.seen['cluster']}: {who}"

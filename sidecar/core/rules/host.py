@@ -8,11 +8,11 @@ from sidecar.core.rules.base import Matcher, quoted
 
 @final
 class HostIs(Matcher):
-    """One of several hosts, case and port ignored. `*.shop.test` holds for `a.shop.test` and
-    `a.b.shop.test`, not for `shop.test`."""
+    """One of several hosts without port; case, a root dot and IPv6 brackets say nothing. `*.shop.test`
+    holds for `a.shop.test` and `a.b.shop.test`, not for `shop.test`."""
 
     def __init__(self, hosts: tuple[str, ...]) -> None:
-        self._hosts: Final = tuple(host.lower() for host in hosts)
+        self._hosts: Final = tuple(host.lower().removesuffix(".").strip("[]") for host in hosts)
         self.exact: Final = tuple(host for host in self._hosts if not host.startswith("*."))
         self.suffixes: Final = tuple(host[1:] for host in self._hosts if host.startswith("*."))
 

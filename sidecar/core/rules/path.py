@@ -91,6 +91,8 @@ class PathPattern(PathMatcher):
     """Segments with wildcards: `*` is one whole non-empty segment, `a*z` a part of one, `**` any number of segments."""
 
     def __init__(self, pattern: str) -> None:
+        if not pattern.startswith("/"):
+            raise ValueError(f"a path must begin with /, got {quoted(pattern)}")
         self._pattern: Final = pattern
         self.segments: Final = pattern.split("/")[1:]
         # Only prefixes and nothing finer end in `**`, so that the index may treat them alike.

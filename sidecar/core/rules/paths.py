@@ -1,4 +1,8 @@
-"""Routes by path: a dictionary for exact paths, a trie of segments for prefixes and patterns."""
+"""Routes by path: a dictionary for exact paths, a trie of segments for prefixes and patterns.
+
+A segment of which only the beginning is known (a prefix that may end within it, `v*`) is found by that
+text: one look-up for each length of such texts at that place, however many they are.
+"""
 
 from typing import Final, final
 
@@ -10,15 +14,21 @@ from sidecar.core.rules.path import PathIs, PathMatcher, PathPattern, PathStarts
 
 @final
 class _Node:
-    """A place in the trie. `here` holds routes whose pattern ends at it, `below` those whose prefix does."""
+    """A place in the trie. `here` holds routes whose pattern ends at it, `below` those whose prefix does.
+
+    `heads` holds routes that ask the next segment to begin with a text, by that text.
+    """
 
     def __init__(self) -> None:
         self.children: dict[str, _Node] = {}
         self.star: _Node | None = None
         self.here_entries: list[Entry] = []
         self.below_entries: list[Entry] = []
+        self.head_entries: dict[str, list[Entry]] = {}
         self.here: Bucket | None = None
         self.below: Bucket | None = None
+        self.heads: dict[str, Bucket] = {}
+        self.head_lengths: list[int] = []
 
     def child(self, segment: str) -> "_Node":
         if segment == "*":
@@ -29,9 +39,18 @@ class _Node:
             self.children[segment] = _Node()
         return self.children[segment]
 
+    def add_below(self, head: str, entry: Entry) -> None:
+        """The entry asks the next segment to begin with `head`, or nothing of it when that is empty."""
+        if head:
+            self.head_entries.setdefault(head, []).append(entry)
+        else:
+            self.below_entries.append(entry)
+
     def seal(self) -> None:
         self.here = Bucket(self.here_entries) if self.here_entries else None
         self.below = Bucket(self.below_entries) if self.below_entries else None
+        self.heads = {head: Bucket(entries) for head, entries in self.head_entries.items()}
+        self.head_lengths = sorted({len(head) for head in self.heads})
         for node in self.children.values():
             node.seal()
         if self.star is not None:
@@ -64,8 +83,9 @@ class Paths:
                     self._add_pattern(rank, condition, conditions, rest)
                     return
                 if isinstance(condition, PathStarts) and condition.prefix.startswith("/"):
-                    whole = condition.prefix.split("/")[1:-1]  # the last segment may go on
-                    self._descend(whole).below_entries.append(Entry(rank, conditions))
+                    parts = condition.prefix.split("/")[1:]
+                    # The last segment may go on. When it is empty, the slash before it is not assured.
+                    self._descend(parts[:-1]).add_below(parts[-1], Entry(rank, conditions))
                     return
         self._anywhere_entries.append(Entry(rank, conditions))
 
@@ -91,6 +111,12 @@ class Paths:
         while True:
             if node.below is not None:
                 before = node.below.find(request, after, before)
+            for length in node.head_lengths:
+                if at + length > len(path):
+                    break
+                starting = node.heads.get(path[at : at + length])
+                if starting is not None:
+                    before = starting.find(request, after, before)
             if at > len(path):
                 if node.here is not None:
                     before = node.here.find(request, after, before)
@@ -127,7 +153,7 @@ class Paths:
                 node.below_entries.append(Entry(rank, rest if at == last else conditions))
                 return
             if "*" in segment and segment != "*":
-                node.below_entries.append(Entry(rank, conditions))
+                node.add_below(segment[: segment.index("*")], Entry(rank, conditions))
                 return
             node = node.child(segment)
         node.here_entries.append(Entry(rank, rest))

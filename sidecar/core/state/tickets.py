@@ -1,7 +1,8 @@
 """Open tickets: each ties one outcome to its decision, and is settled exactly once.
 
 Tickets lie in the order of their admission, which is the order in which their leases end, so that
-expiry looks only at the oldest. A dictionary keeps that order and finds a ticket by its number.
+expiry looks only at the oldest. A dictionary keeps that order and finds a ticket by its number. Where a
+reload made leases shorter, new ones end with the last of the longer ones, so that the order stays.
 """
 
 from typing import Final, final
@@ -52,6 +53,7 @@ class Tickets:
         self._next_id: int = (epoch & 0xFFFFF) << _SERIAL_BITS
         self._most: Final = most
         self._open: dict[int, Ticket] = {}
+        self._last_expiry: float = float("-inf")
         self.opened: int = 0
         self.reported: int = 0
         self.lost: int = 0
@@ -72,7 +74,9 @@ class Tickets:
         method: str = "",
     ) -> Ticket:
         self._next_id += 1
-        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, now + lease_s, method)
+        expires_at = max(now + lease_s, self._last_expiry)
+        self._last_expiry = expires_at
+        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, expires_at, method)
         self._open[ticket.id] = ticket
         self.opened += 1
         return ticket

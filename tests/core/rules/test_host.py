@@ -1,10 +1,10 @@
 """Conditions on the host."""
 
 import pytest
-from tests.builders import a_request, a_route, an_engine, decided
 
 from sidecar.core.decision import Refusal
 from sidecar.core.rules.host import HostIs
+from tests.builders import a_request, a_route, an_engine, decided
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from typing import final
 
 import pytest
-from tests.builders import ALWAYS, a_plan, a_request, a_route, an_engine, decided, header_is
 
 from sidecar.core.plan import Route
 from sidecar.core.request import Request
@@ -13,6 +12,7 @@ from sidecar.core.rules.index import RuleIndex
 from sidecar.core.rules.logic import All, AnyOf
 from sidecar.core.rules.path import PREFIX, PathIs, PathMatcher, PathPattern, PathStarts, PathUnder
 from sidecar.core.rules.where import OneOf, Present
+from tests.builders import ALWAYS, a_plan, a_request, a_route, an_engine, decided, header_is
 
 
 def found(target: str, *matchers: Matcher) -> str:
@@ -48,7 +48,11 @@ def test_a_shorter_prefix_answers_where_the_longer_asks_for_more() -> None:
 
 def test_a_pattern_comes_before_a_prefix_and_after_an_exact_path() -> None:
     """M3"""
-    matchers = (PathUnder("/api/v1/speech/stt"), PathPattern("/api/v1/speech/*"), PathIs("/api/v1/speech/tts"))
+    matchers = (
+        PathUnder("/api/v1/speech/stt"),
+        PathPattern("/api/v1/speech/*"),
+        PathIs("/api/v1/speech/tts"),
+    )
 
     assert found("/api/v1/speech/stt", *matchers) == "1"
     assert found("/api/v1/speech/tts", *matchers) == "2"
@@ -111,7 +115,9 @@ def test_many_routes_at_one_place_are_told_apart_by_their_values() -> None:
 
 def test_the_order_holds_when_a_request_has_the_values_of_several_routes() -> None:
     """M5"""
-    routes = [a_route(f"v{n}", AnyOf((header_is("x-model", f"m{n}"), header_is("x-m", "q")))) for n in range(50)]
+    routes = [
+        a_route(f"v{n}", AnyOf((header_is("x-model", f"m{n}"), header_is("x-m", "q")))) for n in range(50)
+    ]
     engine = an_engine(*routes)
 
     assert decided(engine, a_request("/", ("x-model", "m40"), ("x-model", "m30"))).route.name == "v30"

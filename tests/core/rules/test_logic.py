@@ -1,7 +1,5 @@
 """All of, any of, not."""
 
-from tests.builders import ALWAYS, a_request, a_route, an_engine, decided, header_is
-
 from sidecar.core.decision import Refusal
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.fields import HeaderField
@@ -9,6 +7,7 @@ from sidecar.core.rules.host import HostIs
 from sidecar.core.rules.logic import All, AnyOf, Not, alternatives
 from sidecar.core.rules.path import PathUnder
 from sidecar.core.rules.where import Contains
+from tests.builders import ALWAYS, a_request, a_route, an_engine, decided, header_is
 
 A = header_is("a", "1")
 B = header_is("b", "1")

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from tests.builders import a_request, a_route, an_engine
 
 from sidecar.core.decision import Decision
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.path import PathIs, PathMatcher, PathPattern, PathRegex, PathStarts, PathUnder
+from tests.builders import a_request, a_route, an_engine
 
 
 def holds(matcher: Matcher, target: str) -> bool:
@@ -54,7 +54,9 @@ def test_a_prefix_ends_at_a_segment_border(prefix: str, target: str, inside: boo
     assert holds(PathUnder(prefix), target) is inside
 
 
-@pytest.mark.parametrize(("target", "inside"), [("/", True), ("/a", True), ("//", True), ("", False), ("*", False)])
+@pytest.mark.parametrize(
+    ("target", "inside"), [("/", True), ("/a", True), ("//", True), ("", False), ("*", False)]
+)
 def test_the_prefix_slash_is_every_path(target: str, inside: bool) -> None:
     """M2"""
     assert holds(PathUnder("/"), target) is inside
@@ -128,7 +130,7 @@ def test_a_pattern_takes_whole_segments_parts_and_any_number(pattern: str, targe
 
 
 def test_a_hostile_path_does_not_make_a_pattern_slow() -> None:
-    """M3: two wildcards of any number over 2,000 segments would take minutes if they were tried in all ways."""
+    """M3: tried in all ways, five wildcards of any number over 2,000 segments would never end."""
     pattern = PathPattern("/**/a/**/a/**/a/**/a/**/a/b")
 
     assert not holds(pattern, "/a" * 2000)

@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from tests.builders import a_request, header_is
 
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.fields import CookieField, HeaderField, MethodField, QueryField
 from sidecar.core.rules.logic import Not
 from sidecar.core.rules.where import Contains, EndsWith, OneOf, Present, Regex, StartsWith
+from tests.builders import a_request, header_is
 
 TAG = HeaderField("X-Tag")
 

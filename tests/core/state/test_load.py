@@ -1,9 +1,8 @@
 """Requests in flight by endpoint."""
 
-from tests.builders import OK, an_endpoint
-
 from sidecar.core.state.load import Load
 from sidecar.core.state.tickets import Ticket, Tickets
+from tests.builders import OK, an_endpoint
 
 
 def a_ticket(id: str) -> Ticket:

@@ -1,11 +1,11 @@
 """What is remembered of each pool."""
 
 import pytest
-from tests.builders import an_endpoint, endpoints_of
 
 from sidecar.core.endpoint import eligible
 from sidecar.core.state.pools import Pools
 from sidecar.core.state.tickets import Tickets
+from tests.builders import an_endpoint, endpoints_of
 
 
 def test_counts_the_turns_of_each_pool_through_new_candidates() -> None:

@@ -1,9 +1,9 @@
 """Open tickets: each is settled once."""
 
 import pytest
-from tests.builders import an_endpoint
 
 from sidecar.core.state.tickets import TICKET_BITS, Ticket, Tickets
+from tests.builders import an_endpoint
 
 
 def opened(tickets: Tickets, now: float = 0.0, lease_s: float = 10.0) -> Ticket:
@@ -13,7 +13,12 @@ def opened(tickets: Tickets, now: float = 0.0, lease_s: float = 10.0) -> Ticket:
 def test_a_ticket_knows_what_was_decided() -> None:
     ticket = opened(Tickets(0), now=2.0)
 
-    assert (ticket.route, ticket.variant, ticket.pool, ticket.endpoint.id) == ("route", "variant", "pool", "a")
+    assert (ticket.route, ticket.variant, ticket.pool, ticket.endpoint.id) == (
+        "route",
+        "variant",
+        "pool",
+        "a",
+    )
     assert (ticket.generation, ticket.admitted_at, ticket.expires_at) == (7, 2.0, 12.0)
 
 

@@ -1,9 +1,9 @@
 """The smooth weighted rotation."""
 
-from tests.builders import endpoints_of
-
 from sidecar.core.endpoint import Candidates, Endpoint, eligible
 from sidecar.core.state.wheel import Wheel
+import pytest
+from tests.builders import COMPILED, endpoints_of, lines_run
 
 
 def turn(wheel: Wheel) -> str:
@@ -71,12 +71,22 @@ def test_fits_the_same_endpoints_with_the_same_weights_only() -> None:
     assert not wheel.fits(candidates_of(a=2, c=1))
 
 
-
-
 def test_a_rotation_of_many_endpoints_is_exact() -> None:
     """S2"""
     weights = {f"e{n}": n % 7 + 1 for n in range(200)}
     wheel = Wheel(eligible(endpoints_of(weights)))
     given = [turn(wheel) for _ in range(sum(weights.values()) * 2)]
 
-    assert {id: given.count(id) for id in weights} == {id: 2 * weight for id, weight in weights.items()}
+    assert all(given.count(name) == 2 * weight for name, weight in weights.items())
+
+
+@pytest.mark.skipif(COMPILED, reason="counts lines of Python")
+def test_a_turn_costs_as_much_among_a_thousand_endpoints_as_among_three() -> None:
+    """S2: it follows the number of different weights, which is 3 in both."""
+    few = Wheel(candidates_of(a=1, b=2, c=3))
+    many = Wheel(eligible(endpoints_of({f"e{n}": n % 3 + 1 for n in range(999)})))
+
+    # Not to the end of a cycle, where all picks are counted back, once for the sum of the weights.
+    costs = [[lines_run(lambda wheel=wheel: turn(wheel)) for _ in range(5)] for wheel in (few, many)]
+
+    assert max(costs[1]) <= max(costs[0])

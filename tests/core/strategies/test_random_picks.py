@@ -7,6 +7,7 @@ which chance leaves once in two million samples.
 from math import sqrt
 
 import pytest
+
 from tests.builders import a_route, an_engine, decided, endpoints_of, picks
 
 DRAWS = 20_000
@@ -19,11 +20,13 @@ def within_chance(times: int, share: float) -> bool:
 @pytest.mark.parametrize("want", [1, 2])
 def test_random_gives_each_endpoint_the_same_share(want: int) -> None:
     """S3"""
-    engine = an_engine(a_route(to=endpoints_of({"a": 1, "b": 9, "c": 1, "no": 0}), strategy="random", want=want))
+    engine = an_engine(
+        a_route(to=endpoints_of({"a": 1, "b": 9, "c": 1, "no": 0}), strategy="random", want=want)
+    )
 
     given = picks(engine, DRAWS).split()
 
-    assert all(within_chance(given.count(id), 1 / 3) for id in "abc")
+    assert all(within_chance(given.count(name), 1 / 3) for name in "abc")
     assert "no" not in given
 
 
@@ -35,7 +38,7 @@ def test_weighted_random_gives_each_endpoint_its_weight(want: int) -> None:
 
     given = picks(engine, DRAWS).split()
 
-    assert all(within_chance(given.count(id), weight / 1000) for id, weight in weights.items())
+    assert all(within_chance(given.count(name), weight / 1000) for name, weight in weights.items())
 
 
 def test_the_first_fallback_of_weighted_random_is_drawn_by_weight_among_the_others() -> None:

@@ -1,6 +1,7 @@
 """Each endpoint in turn, as often as its weight says."""
 
 import pytest
+
 from tests.builders import a_plan, a_route, an_engine, decided, endpoints_of, picks
 
 WEIGHTED = "weighted_round_robin"
@@ -30,7 +31,7 @@ def test_weights_go_up_to_1000_and_0_means_never(weight: int) -> None:
 
     given = picks(engine, weight + 1000).split()
 
-    assert {id: given.count(id) for id in weights} == weights
+    assert {name: given.count(name) for name in weights} == weights
 
 
 def test_a_reload_with_the_same_weights_keeps_the_position() -> None:

@@ -1,0 +1,132 @@
+"""What is said of mistakes in the file as a whole and in its small sections."""
+
+import pytest
+
+from sidecar.config.errors import ConfigError
+from tests.config.files import CLUSTERS, ROUTES, loaded
+
+MISTAKES = [
+    pytest.param(
+        ROUTES,
+        "gateway.yaml:1: clusters: there are no clusters; give at least one",
+        id="there are no clusters",
+    ),
+    pytest.param(
+        "clusters: [shop]\n" + ROUTES,
+        "gateway.yaml:1: clusters: must be a mapping of names to clusters, got a list",
+        id="clusters are a list",
+    ),
+    pytest.param(
+        CLUSTERS,
+        "gateway.yaml:1: routes: there are no routes; give at least one, such as {name: default, to: …}",
+        id="there are no routes",
+    ),
+    pytest.param(
+        CLUSTERS + "routes: []\n",
+        "gateway.yaml:2: routes: there are no routes; give at least one, such as {name: default, to: …}",
+        id="the list of routes is empty",
+    ),
+    pytest.param(
+        CLUSTERS + "routes: {r: shop}\n",
+        "gateway.yaml:2: routes: must be a list of routes, got a mapping; begin each with - name:",
+        id="routes are a mapping",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "lisen: {}\n",
+        "gateway.yaml:3: lisen: unknown key; did you mean listen?",
+        id="a top-level key is unknown",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "on_error: shp\n",
+        'gateway.yaml:3: on_error: there is no cluster "shp"; did you mean shop?',
+        id="on_error names no cluster",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "on_error: 5\n",
+        "gateway.yaml:3: on_error: must be refuse or a cluster's name, got 5",
+        id="on_error is a number",
+    ),
+    pytest.param(
+        "listen: {grpc: 50051}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: listen.grpc: must be an address such as 127.0.0.1:50051, or a list of "
+        "them, got 50051",
+        id="listen.grpc is a number",
+    ),
+    pytest.param(
+        "listen: {grpc: localhost}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: listen.grpc: "localhost" is not an address to listen on; write '
+        "host:port or unix:/path, such as 127.0.0.1:50051",
+        id="listen.grpc is no address",
+    ),
+    pytest.param(
+        "listen: {grpc: 'unix:run.sock'}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: listen.grpc: "unix:run.sock" is not absolute; write the socket\'s '
+        "whole path, such as unix:/run/sidecar/sidecar.sock",
+        id="listen.grpc is a relative socket",
+    ),
+    pytest.param(
+        "listen: {grpc: []}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: listen.grpc: must not be empty; list at least one address",
+        id="listen.grpc is an empty list",
+    ),
+    pytest.param(
+        "listen: {grpc: ['[::1]:1', '[::1]:1']}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: listen.grpc[1]: "[::1]:1" is listed twice; keep one of them',
+        id="listen.grpc is there twice",
+    ),
+    pytest.param(
+        "listen: {grpc: '127.0.0.1:1', admin: '127.0.0.1:1'}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: listen.admin: "127.0.0.1:1" is listened on for grpc already; use another port',
+        id="both listen on one port",
+    ),
+    pytest.param(
+        "tickets: {lease: 30}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: tickets.lease: 30 is not a duration; write a number with a unit, such "
+        "as 250ms, 30s, 5m or 1h30m",
+        id="a duration has no unit",
+    ),
+    pytest.param(
+        "tickets: {lease: 0s}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: tickets.lease: must be longer than 0, got 0s",
+        id="a duration is 0",
+    ),
+    pytest.param(
+        "tickets: {lease: 9999d}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: tickets.lease: must be at most 366d, got 9999d",
+        id="a duration is longer than a year",
+    ),
+    pytest.param(
+        "tickets: {most: 1}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: tickets.most: must be at least 100, got 1",
+        id="a number is too small",
+    ),
+    pytest.param(
+        "tickets: {most: 1000.5}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: tickets.most: must be a whole number, got 1000.5",
+        id="a number is a fraction",
+    ),
+    pytest.param(
+        "envoy: {feedback: log}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: envoy.feedback: unknown value "log"; write access_log or response',
+        id="a choice is unknown",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, expect: {endpoints: {a: [1]}}}]}\n",
+        "gateway.yaml:3: demo.tour[0].expect.endpoints.a: must hold at least 2 items, got 1",
+        id="a demo's range has one end",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, expect: {endpoints: {a: many}}}]}\n",
+        "gateway.yaml:3: demo.tour[0].expect.endpoints.a: must be a whole number, or a list of "
+        'the lowest and the highest, got "many"',
+        id="a demo's count is text",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES)
+def test_says_in_one_line_what_is_wrong(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        loaded(text)
+
+    assert str(refused.value) == said

@@ -1,0 +1,87 @@
+"""Rotations and splits against what they are defined by."""
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sidecar.core.endpoint import eligible
+from sidecar.core.split import Split
+from sidecar.core.state.wheel import Wheel
+from tests.builders import endpoints_of
+
+
+def nginx(weights: list[int], count: int) -> list[int]:
+    """Smooth weighted round-robin as nginx has it: all gain their weight; the richest is picked and pays."""
+    wealth = [0] * len(weights)
+    given: list[int] = []
+    for _ in range(count):
+        for at, weight in enumerate(weights):
+            wealth[at] += weight
+        richest = max(range(len(weights)), key=lambda at: (wealth[at], -at))
+        wealth[richest] -= sum(weights)
+        given.append(richest)
+    return given
+
+
+def turned(weights: list[int], count: int) -> list[int]:
+    wheel = Wheel(eligible(endpoints_of({str(at): weight for at, weight in enumerate(weights)})))
+    given: list[int] = []
+    for _ in range(count):
+        endpoint = wheel.next(1)[0]
+        wheel.pick(endpoint)
+        given.append(int(endpoint.id))
+    return given
+
+
+@given(weights=st.lists(st.integers(0, 12), min_size=1, max_size=8))
+def test_the_rotation_is_that_of_nginx_through_several_cycles(weights: list[int]) -> None:
+    """S2"""
+    assume(any(weights))
+    count = 3 * sum(weights) + 1
+
+    assert turned(weights, count) == nginx(weights, count)
+
+
+@given(weights=st.lists(st.integers(1, 1000), min_size=1, max_size=12))
+def test_the_rotation_is_that_of_nginx_for_great_weights(weights: list[int]) -> None:
+    """S2"""
+    assert turned(weights, 300) == nginx(weights, 300)
+
+
+@given(
+    weights=st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    order=st.lists(st.integers(0, 5), max_size=40),
+)
+def test_who_is_picked_out_of_turn_pays_for_it(weights: list[int], order: list[int]) -> None:
+    """S2: whoever was picked before, the next is the one whose picks lag most behind its weight."""
+    endpoints = eligible(endpoints_of({str(at): weight for at, weight in enumerate(weights)})).endpoints
+    wheel = Wheel(eligible(tuple(endpoints)))
+    wealth = [0] * len(weights)
+    for drawn in order:
+        picked = drawn % len(weights)
+        wheel.pick(endpoints[picked])
+        wealth = [rich + weight for rich, weight in zip(wealth, weights, strict=True)]
+        wealth[picked] -= sum(weights)
+
+        after_gain = [rich + weight for rich, weight in zip(wealth, weights, strict=True)]
+        ranked = sorted(range(len(weights)), key=lambda at: (-after_gain[at], at))
+        assert [int(endpoint.id) for endpoint in wheel.next(9)] == ranked
+        assert int(wheel.next(1)[0].id) == ranked[0]
+
+
+@given(
+    weights=st.lists(st.floats(0.01, 100.0), min_size=2, max_size=6),
+    grows=st.integers(0, 5),
+    factor=st.floats(1.0, 50.0),
+    keys=st.lists(st.text(max_size=8), min_size=1, max_size=30),
+)
+def test_when_one_weight_grows_keys_move_only_to_it(
+    weights: list[float], grows: int, factor: float, keys: list[str]
+) -> None:
+    """R4"""
+    grown = grows % len(weights)
+    names = [f"v{at}" for at in range(len(weights))]
+    before = Split("route", names, weights)
+    after = Split("route", names, [w * factor if at == grown else w for at, w in enumerate(weights)])
+
+    for key in keys:
+        assert after.by_key(key) in {before.by_key(key), grown}

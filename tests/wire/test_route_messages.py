@@ -1,0 +1,274 @@
+"""RouteService messages carry every field, and refuse what cannot be."""
+
+import math
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+
+from sidecar.core.decision import REFUSED, Decision, Reason, Refusal
+from sidecar.core.outcome import Failure
+from sidecar.core.plan import HeaderChanges, Rewrite
+from sidecar.core.rules.path import PathUnder
+from sidecar.v1 import route_pb2
+from sidecar.wire.route import (
+    REASONS,
+    Malformed,
+    answer_message,
+    encode_answer,
+    explanation_message,
+    outcome_of,
+    parsed,
+    request_of_message,
+)
+from tests.builders import a_request, a_route, a_split_route, an_endpoint, an_engine, decided
+
+A_AND_B = (an_endpoint("a", address="10.0.0.1:80"), an_endpoint("b", address="10.0.0.2:80"))
+EVERYTHING = a_route(
+    "all",
+    PathUnder("/api"),
+    A_AND_B,
+    want=2,
+    request_headers=HeaderChanges(
+        set=(("x-api", "v1"),), add=(("x-seen", "1"), ("x-seen", "2")), remove=("x-debug",)
+    ),
+    rewrite=Rewrite("/api", host="shop.internal"),
+    labels=(("gpu", "1"), ("sla", "99.9%")),
+)
+
+
+def shown(message: Any) -> dict[str, Any]:
+    found: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
+    return found
+
+
+def test_a_decision_carries_every_field() -> None:
+    """V1, V2, A8"""
+    answer = decided(an_engine(EVERYTHING), a_request("/api/x?y=1"))
+    message = route_pb2.RouteResponse.FromString(encode_answer(answer))
+
+    assert shown(message.decision) == {
+        "ticket": "1",
+        "route": "all",
+        "variant": "main",
+        "cluster": "shop",
+        "endpoint": {"cluster": "shop", "id": "a", "address": "10.0.0.1:80"},
+        "fallbacks": [{"cluster": "shop", "id": "b", "address": "10.0.0.2:80"}],
+        "set_headers": [{"name": "x-api", "value": "v1"}],
+        "add_headers": [{"name": "x-seen", "value": "1"}, {"name": "x-seen", "value": "2"}],
+        "remove_headers": ["x-debug"],
+        "path": "/x?y=1",
+        "host": "shop.internal",
+        "weights": [{"variant": "main", "share": 1.0}],
+        "reason": "route all: round_robin picked a of 2",
+        "candidates_considered": 2,
+        "strategy": "round_robin",
+        "labels": {"gpu": "1", "sla": "99.9%"},
+        "generation": "1",
+    }
+    assert set(shown(message.decision)) == {field.name for field in route_pb2.Decision.DESCRIPTOR.fields}
+
+
+def test_a_decision_names_its_arm_and_the_weights_in_force() -> None:
+    """R4, V2"""
+    answer = decided(an_engine(a_split_route("half", {"old": 3, "new": 1})))
+    message = answer_message(answer).decision
+
+    assert message.variant in {"old", "new"}
+    assert message.reason == f"route half, arm {message.variant}: round_robin picked {message.variant}-0 of 1"
+    assert [weight.variant for weight in message.weights] == ["old", "new"]
+
+
+def test_what_stays_as_it_is_stays_empty() -> None:
+    """V2"""
+    message = answer_message(decided(an_engine())).decision
+
+    assert (message.path, message.host) == ("", "")
+    assert not message.fallbacks
+
+
+def test_a_decision_that_awaits_no_outcome_has_no_ticket() -> None:
+    """V2"""
+    admitted = decided(an_engine())
+    nothing = Decision(admitted.route, admitted.variant, admitted.endpoint, [], None, 1, 1)
+
+    assert answer_message(nothing).decision.ticket == 0
+
+
+def test_a_rewritten_path_that_is_not_utf_8_still_fits_a_text_field() -> None:
+    """checklist 5"""
+    request = a_request(b"/api/\xff".decode("utf-8", "surrogateescape"))
+    message = answer_message(decided(an_engine(EVERYTHING), request))
+
+    assert message.decision.path == "/\ufffd"
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_refusal_carries_every_field(reason: Reason) -> None:
+    """V1"""
+    status, sentence = REFUSED[reason]
+    message = route_pb2.RouteResponse.FromString(encode_answer(Refusal(reason, "some-route")))
+
+    assert shown(message.refusal) == {
+        "reason": f"REFUSAL_REASON_{reason.name}",
+        "status": status,
+        "message": sentence,
+        "route": "some-route",
+    }
+    assert set(shown(message.refusal)) == {field.name for field in route_pb2.Refusal.DESCRIPTOR.fields}
+
+
+def test_every_reason_has_a_value_and_every_value_a_reason() -> None:
+    """V1"""
+    assert set(REASONS) == set(Reason)
+    assert set(REASONS.values()) | {route_pb2.REFUSAL_REASON_UNSPECIFIED} == set(
+        route_pb2.RefusalReason.values()
+    )
+
+
+def test_every_failure_of_a_caller_has_one_in_the_core() -> None:
+    """V1: REFUSED and LOST are not a caller's to tell."""
+    found = {
+        outcome_of(route_pb2.ReportOutcomeRequest(failure=each)).failure
+        for each in route_pb2.Failure.values()
+    }
+
+    assert found == set(Failure) - {Failure.REFUSED, Failure.LOST}
+    for failure in found - {Failure.NONE}:
+        value = route_pb2.Failure.Value(f"FAILURE_{failure.name}")
+        assert outcome_of(route_pb2.ReportOutcomeRequest(failure=value)).failure is failure
+
+
+def test_a_request_carries_every_field() -> None:
+    """V1"""
+    message = route_pb2.RouteRequest(method="POST", authority="shop.test:80", path="/a?b=c")
+    for name, value in (("X-A", b"1"), ("x-a", b"\xff"), ("x-b", b"")):
+        message.headers.add(name=name, value=value)
+    request = request_of_message(message)
+
+    assert (request.method, request.authority, request.target) == ("POST", "shop.test:80", "/a?b=c")
+    assert request.headers.values("x-a") == ["1", "\udcff"]
+    assert request.headers.first("x-b") == ""
+
+
+@pytest.mark.parametrize(("path", "target"), [("", "/"), ("*", "*"), ("/", "/")])
+def test_a_path_may_be_empty_or_a_star(path: str, target: str) -> None:
+    """V1: OPTIONS * is a request."""
+    assert request_of_message(route_pb2.RouteRequest(path=path)).target == target
+
+
+def test_an_outcome_carries_every_field() -> None:
+    """H1"""
+    message = route_pb2.ReportOutcomeRequest(
+        ticket=1,
+        status=503,
+        duration_seconds=0.25,
+        failure=route_pb2.FAILURE_TIMEOUT,
+        served="10.0.0.2:80",
+        attempts=3,
+    )
+    outcome = outcome_of(message)
+
+    assert (outcome.status, outcome.duration_s, outcome.failure) == (503, 0.25, Failure.TIMEOUT)
+    assert (outcome.served, outcome.attempts) == ("10.0.0.2:80", 3)
+
+
+def test_an_outcome_that_tells_nothing_has_plain_defaults() -> None:
+    """H1: a duration of 0 is one, no duration is unknown."""
+    outcome = outcome_of(route_pb2.ReportOutcomeRequest())
+
+    assert (outcome.status, outcome.failure, outcome.served, outcome.attempts) == (0, Failure.NONE, "", 1)
+    assert outcome.duration_s < 0
+    assert outcome_of(route_pb2.ReportOutcomeRequest(duration_seconds=0.0)).duration_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"path": "shop"}, "path must start with /, got 'shop'"),
+        ({"path": "http://a/"}, "path must start with /, got 'http://a/'"),
+        ({"headers": [{"name": "a"}, {"value": b"x"}]}, "headers[1].name must not be empty"),
+    ],
+)
+def test_a_malformed_request_is_refused_by_field(fields: dict[str, Any], text: str) -> None:
+    """V1"""
+    with pytest.raises(Malformed) as told:
+        request_of_message(route_pb2.RouteRequest(**fields))
+
+    assert str(told.value) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"status": 99}, "status must be 100 to 599, or 0 for none, got 99"),
+        ({"status": 600}, "status must be 100 to 599, or 0 for none, got 600"),
+        ({"duration_seconds": -0.5}, "duration_seconds must be 0 or more, got -0.5"),
+        ({"duration_seconds": math.nan}, "duration_seconds must be 0 or more, got nan"),
+        ({"duration_seconds": math.inf}, "duration_seconds must be 0 or more, got inf"),
+        ({"failure": 77}, "failure must be one of the values of Failure, got 77"),
+    ],
+)
+def test_a_malformed_outcome_is_refused_by_field(fields: dict[str, Any], text: str) -> None:
+    """V1"""
+    with pytest.raises(Malformed) as told:
+        outcome_of(route_pb2.ReportOutcomeRequest(**fields))
+
+    assert str(told.value) == text
+
+
+def test_a_long_path_is_shown_in_part() -> None:
+    """V1"""
+    with pytest.raises(Malformed) as told:
+        request_of_message(route_pb2.RouteRequest(path="x" * 100_000))
+
+    assert len(str(told.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "kind", [route_pb2.RouteRequest, route_pb2.ReportOutcomeRequest, route_pb2.ExplainRequest]
+)
+def test_bytes_that_are_no_message_are_refused_by_name(kind: Any) -> None:
+    """V1"""
+    with pytest.raises(Malformed) as told:
+        parsed(kind, b"\xff")
+
+    assert str(told.value) == f"not a sidecar.v1.{kind.__name__}"
+
+
+def test_an_explanation_carries_every_field() -> None:
+    """O6"""
+    switched_off = a_route("off", PathUnder("/api"), enabled=False, priority=7)
+    halves = a_split_route("half", {"old": 1, "new": 1}, PathUnder("/api"), endpoints=2)
+    engine = an_engine(switched_off, halves, a_route("other", PathUnder("/other")), a_route("default"))
+    message = explanation_message(engine.explain(a_request("/api/x"), 0.0))
+
+    found = {route.route: (route.enabled, route.matched, route.chosen) for route in message.routes}
+    assert found == {
+        "off": (False, False, False),
+        "half": (True, True, True),
+        "other": (True, False, False),
+        "default": (True, True, False),
+    }
+    (off,) = [route for route in message.routes if route.route == "off"]
+    assert off.priority == 7
+    (other,) = [route for route in message.routes if route.route == "other"]
+    (condition,) = other.conditions
+    assert not condition.held
+    assert condition.condition
+    assert condition.seen == '"/api/x"'
+    assert message.split == "by chance"
+    assert [candidate.place for candidate in message.candidates] == [1, 2]
+    assert message.answer.decision.route == "half"
+    assert message.answer.decision.ticket == 0
+
+
+def test_an_explanation_says_why_an_endpoint_was_passed_over() -> None:
+    """C8"""
+    never = a_route(to=(an_endpoint("a"), an_endpoint("never", weight=0)))
+    message = explanation_message(an_engine(never).explain(a_request(), 0.0))
+
+    assert [(each.endpoint.id, each.place, each.why) for each in message.candidates] == [
+        ("a", 1, ""),
+        ("never", 0, "its weight is 0"),
+    ]
