@@ -19,6 +19,10 @@ TICKET_KEY: Final = "ticket"
 SIDECAR_CLUSTER: Final = "sidecar"
 ACCESS_LOG_NAME: Final = "sidecar"
 
+PHASES_METADATA: Final = "x-sidecar-phases"
+HEADERS_ONLY: Final = "request-headers"
+"""gRPC metadata with which our Envoy configuration announces that a stream has this one phase and no other."""
+
 INTERNAL_HEADERS: Final = (
     CLUSTER_HEADER,
     ROUTE_HEADER,

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import sidecar.core.engine
 from sidecar.core.decision import Decision
@@ -147,7 +147,7 @@ def lines_run(call: Callable[[], object]) -> int:
     """How many lines of Python the call runs: its cost, free of the clock. Compiled code runs none."""
     count = 0
 
-    def trace(frame: FrameType, event: str, arg: object) -> Callable[[FrameType, str, object], object]:
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal count
         count += event == "line"
         return trace

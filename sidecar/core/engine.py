@@ -9,13 +9,14 @@ from random import Random
 from typing import Final, final
 
 from sidecar.core.decision import Decision, Reason, Refusal
-from sidecar.core.endpoint import Endpoint, eligible
+from sidecar.core.endpoint import Candidates, Endpoint, eligible
 from sidecar.core.explanation import CandidateVerdict, ConditionVerdict, Explanation, RouteVerdict
 from sidecar.core.outcome import LOST, Outcome
 from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.request import Request
 from sidecar.core.rules.logic import All
 from sidecar.core.state.memory import State
+from sidecar.core.state.pools import Pool
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.strategies.base import Turn
 
@@ -34,6 +35,7 @@ class Engine:
         self._state: Final = state
         self._rng: Final = rng
         self._plan = plan
+        self._first_pools: list[Pool] = []
         self._arrange()
 
     @property
@@ -89,8 +91,12 @@ class Engine:
         if rank < 0:
             return _NO_ROUTE
         route = plan.routes[rank]
-        variant = route.variants[0] if route.split is None else _choose(route, request, rng)
-        pool = self._state.pools.of(variant.pool)
+        if route.split is None:
+            variant = route.variants[0]
+            pool = self._first_pools[rank]
+        else:
+            variant = _choose(route, request, rng)
+            pool = self._state.pools.of(variant.pool)
         candidates = pool.candidates
         considered = len(candidates.endpoints)
         if considered == 0:
@@ -131,8 +137,12 @@ class Engine:
         variants = self._plan.variants()
         pools = self._state.pools
         pools.keep_only({variant.pool for variant in variants})
+        shared: dict[tuple[Endpoint, ...], Candidates] = {}
         for variant in variants:
-            variant.strategy.arrange(pools.arrange(variant.pool, eligible(variant.endpoints)))
+            if variant.endpoints not in shared:
+                shared[variant.endpoints] = eligible(variant.endpoints)
+            variant.strategy.arrange(pools.arrange(variant.pool, shared[variant.endpoints]))
+        self._first_pools = [pools.of(route.variants[0].pool) for route in self._plan.routes]
 
     def _ranking(
         self, decision: Decision, request: Request, rng: Random, now: float

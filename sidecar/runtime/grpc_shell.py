@@ -44,7 +44,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._waiting: Final[set[asyncio.Task[Any]]] = set()
-        self._draining = False
+        self.draining = False
         self._in_flight = 0
         self._idle: asyncio.Event | None = None
 
@@ -65,13 +65,13 @@ class Calls:
 
     def end_waiting(self) -> None:
         """End with OK every call that waits for its peer, now and from now on."""
-        self._draining = True
+        self.draining = True
         for task in self._waiting:
             task.cancel()
 
     async def next_message(self, context: Any) -> Any:
         """The next message of the call, or EOF, also when the shutdown ends it."""
-        if self._draining:
+        if self.draining:
             return grpc.aio.EOF
         message: Any = grpc.aio.EOF
         with self.only_waiting():
@@ -87,7 +87,7 @@ class Calls:
         try:
             yield
         except asyncio.CancelledError:
-            if not self._draining:
+            if not self.draining:
                 raise
             task.uncancel()
         finally:
@@ -121,6 +121,7 @@ class GrpcShell:
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
         stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
+        await asyncio.sleep(0)  # who watches the health is told of its last change before it is cut short
         await self._calls.idle(grace_s)
         self._calls.end_waiting()
         await stopping
@@ -139,8 +140,16 @@ class GrpcShell:
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # grpcio ships no types
     def __init__(self, methods: Methods, calls: Calls) -> None:
         self._handlers: Final = {name: _handler(method, calls) for name, method in methods.items()}
+        self._singles: Final = {
+            name: (method.announced_by, grpc.stream_unary_rpc_method_handler(_single(method.single)))
+            for name, method in methods.items()
+            if isinstance(method, Bidirectional) and method.single is not None
+        }
 
     def service(self, handler_call_details: Any) -> Any:
+        single = self._singles.get(handler_call_details.method)
+        if single is not None and single[0] in handler_call_details.invocation_metadata:
+            return single[1]
         return self._handlers.get(handler_call_details.method)
 
 
@@ -171,12 +180,17 @@ def _watch(
     handler: Callable[[bytes], AsyncIterator[bytes]], calls: Calls
 ) -> Callable[[bytes, Any], Awaitable[None]]:
     async def call(data: bytes, context: Any) -> None:
-        with calls.only_waiting():
-            try:
-                async for reply in handler(data):
-                    await context.write(reply)
-            except Failed as failed:
-                await _abort(context, failed)
+        replies = handler(data)
+        try:
+            while not calls.draining:
+                reply = None
+                with calls.only_waiting():
+                    reply = await anext(replies, None)
+                if reply is None:
+                    return
+                await context.write(reply)
+        except Failed as failed:
+            await _abort(context, failed)
 
     return call
 
@@ -202,6 +216,20 @@ def _conversation(
         finally:
             calls.ended()
             conversation.closed()
+
+    return call
+
+
+def _single(handler: Callable[[bytes], bytes]) -> Callable[[Any, Any], Awaitable[bytes]]:
+    """Message and status leave together, which saves a hand-over between gRPC's thread and the loop."""
+
+    async def call(_requests: Any, context: Any) -> bytes:
+        data = await context.read()
+        try:
+            return handler(b"" if data is grpc.aio.EOF else data)
+        except Failed as failed:
+            await _abort(context, failed)
+            raise
 
     return call
 

@@ -126,7 +126,7 @@ class _Scrape(Collector):
         yield refusals
         yield CounterMetricFamily(
             "sidecar_decision_failures",
-            "Decisions that a bug ended; answered as on_error says",
+            "Bugs met while deciding, which is answered as on_error says, or while learning",
             measures.bugs,
         )
         yield CounterMetricFamily(

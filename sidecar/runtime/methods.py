@@ -58,9 +58,15 @@ class Watch:
 
 @dataclass(frozen=True)
 class Bidirectional:
-    """A stream in, a stream out."""
+    """A stream in, a stream out.
+
+    `single` answers a stream of which the peer announced, with the metadata `announced_by`, that it has one
+    message: a transport can do that with less work. It may raise Failed.
+    """
 
     open: Callable[[], Conversation]
+    single: Callable[[bytes], bytes] | None = None
+    announced_by: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Reloader:
         self._measures: Final = measures
         self._every_s: Final = every_s
         self._told: Final = asyncio.Event()
+        self._seen: _Look = _look(path)
 
     def tell(self) -> None:
         """Reload now, changed or not."""
@@ -46,17 +47,19 @@ class Reloader:
 
     async def watch(self) -> None:
         """Until cancelled."""
-        seen = _look(self._path)
         while True:
             try:
                 await asyncio.wait_for(self._told.wait(), self._every_s)
             except TimeoutError:
-                now = _look(self._path)
-                if now == seen:
+                if _look(self._path) == self._seen:
                     continue
             self._told.clear()
-            seen = _look(self._path)
-            await self._reload()
+            self._seen = _look(self._path)
+            try:
+                await self._reload()
+            except Exception as bug:  # or no later change would ever be read
+                self._measures.reloads["refused"] += 1
+                log.exception("reload_failed", error=repr(bug))
 
     async def _reload(self) -> None:
         generation = self._loaded.plan.generation + 1

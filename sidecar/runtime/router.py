@@ -50,9 +50,7 @@ class Router:
             if self._observer is not None:
                 self._observer(request, answer)
         except Exception as bug:
-            self._measures.bugs += 1
-            if self._measures.bugs <= _BUGS_TOLD or self._measures.bugs % 1000 == 0:
-                log.exception("decision_failed", error=repr(bug), failures=self._measures.bugs)
+            self._tell(bug, "decision_failed")
             answer = self._way_out
             encoded = encode(answer)
         self._measures.decided(time.monotonic() - begun)
@@ -64,9 +62,13 @@ class Router:
         return self.engine.explain(request, time.monotonic())
 
     def settle(self, ticket_id: int, outcome: Outcome) -> Ticket | None:
-        """Learn from an outcome, once; None when there is no such ticket any more."""
+        """Learn from an outcome, once; None when there is no such ticket any more, or learning failed."""
         now = time.monotonic()
-        ticket = self.engine.settle(ticket_id, outcome, now)
+        try:
+            ticket = self.engine.settle(ticket_id, outcome, now)
+        except Exception as bug:
+            self._tell(bug, "learning_failed")
+            return None
         if ticket is not None:
             duration = outcome.duration_s if outcome.duration_s >= 0 else now - ticket.admitted_at
             self._measures.ended(ticket, outcome, duration)
@@ -78,12 +80,21 @@ class Router:
     def expire(self) -> float | None:
         """Give up what is overdue. Returns in how many seconds to call again; None when nothing is open."""
         now = time.monotonic()
-        wake_at = self.engine.expire(now)
+        try:
+            wake_at = self.engine.expire(now)
+        except Exception as bug:
+            self._tell(bug, "learning_failed")
+            return 0.0
         return None if wake_at is None else max(wake_at - now, 0.0)
 
     def swap(self, plan: Plan) -> None:
         self.engine.swap(plan)
         self._way_out = _way_out(plan)
+
+    def _tell(self, bug: Exception, event: str) -> None:
+        self._measures.bugs += 1
+        if self._measures.bugs <= _BUGS_TOLD or self._measures.bugs % 1000 == 0:
+            log.exception(event, error=repr(bug), failures=self._measures.bugs)
 
 
 def _way_out(plan: Plan) -> Decision | Refusal:

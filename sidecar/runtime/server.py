@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -44,18 +45,23 @@ async def running(parts: Parts) -> AsyncIterator[list[str]]:
     begun = time.monotonic()
     shell = GrpcShell(parts.methods)
     addresses = [shell.listen(address) for address in parts.grpc_addresses]
+    admin = None
     async with contextlib.AsyncExitStack() as stack:
         if parts.admin_address:
             listener = bound(parts.admin_address)
+            admin = f"{parts.admin_address.rpartition(':')[0]}:{listener.getsockname()[1]}"
             await stack.enter_async_context(serving(application(parts.registry, parts.health), listener))
         await shell.start()
         for work in (parts.reloader.watch(), _expiry(parts.router)):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
+        # What lives as long as the process is not looked at again by every garbage collection.
+        gc.collect()
+        gc.freeze()
         parts.health.ready()
         log.info(
             "ready",
             grpc=addresses,
-            admin=parts.admin_address or None,
+            admin=admin,
             generation=parts.router.engine.plan.generation,
             routes=len(parts.router.engine.plan.routes),
             took_ms=round((time.monotonic() - begun) * 1000),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 
+from sidecar import names
 from sidecar.runtime.measures import Measures
 from sidecar.runtime.methods import Bidirectional, ClientStream, Code, Failed, Methods, Unary
 from sidecar.runtime.router import Router
@@ -93,9 +94,17 @@ def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
     def open_ext_proc() -> _ExtProcCall:
         return _ExtProcCall(ext_proc.ExtProcStream(router, answers, feedback=feedback))
 
+    def answer_headers(data: bytes) -> bytes:
+        call = open_ext_proc()
+        for reply in call.receive(data):
+            return reply
+        raise Failed(Code.INVALID_ARGUMENT, "a stream announced as request headers only begins otherwise")
+
     routes = _RouteService(router)
     return {
-        f"/{EXT_PROC}/Process": Bidirectional(open_ext_proc),
+        f"/{EXT_PROC}/Process": Bidirectional(
+            open_ext_proc, single=answer_headers, announced_by=(names.PHASES_METADATA, names.HEADERS_ONLY)
+        ),
         f"/{ACCESS_LOG}/StreamAccessLogs": ClientStream(lambda: _AccessLogCall(router, measures)),
         f"/{ROUTE}/Route": Unary(routes.route),
         f"/{ROUTE}/ReportOutcome": Unary(routes.report_outcome),

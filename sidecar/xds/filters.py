@@ -12,7 +12,13 @@ from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from sidecar.config import schema
-from sidecar.names import ENDPOINT_NAMESPACE, METADATA_NAMESPACE, SIDECAR_CLUSTER
+from sidecar.names import (
+    ENDPOINT_NAMESPACE,
+    HEADERS_ONLY,
+    METADATA_NAMESPACE,
+    PHASES_METADATA,
+    SIDECAR_CLUSTER,
+)
 from sidecar.xds.parts import duration, packed
 from sidecar.xds.routes import REFUSE
 
@@ -48,6 +54,8 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
         mutation_rules=rules,
         metadata_options=MetadataOptions(receiving_namespaces=received),
     )
+    if on_response == ProcessingMode.SKIP:  # lets the sidecar answer and end each stream at once
+        asked.grpc_service.initial_metadata.add(key=PHASES_METADATA, value=HEADERS_ONLY)
     if config.on_error == REFUSE:
         asked.status_on_error.CopyFrom(_REFUSED)
     else:

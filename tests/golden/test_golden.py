@@ -14,6 +14,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from tests.golden.replay import FOLDER, cases, read, replies, written
 
+PATHS = [*filter(None, sys.path), str(FOLDER.parents[1])]
 PHASES_SHOWN = {
     "request_headers",
     "response_headers",
@@ -40,8 +41,8 @@ def test_the_bytes_are_the_same_in_another_process() -> None:
     first, second = (
         subprocess.run(
             [sys.executable, "-m", "tests.golden.replay"],
-            cwd=FOLDER.parents[1],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            cwd=FOLDER,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(PATHS)},
             capture_output=True,
             check=True,
             timeout=30,

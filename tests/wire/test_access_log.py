@@ -142,7 +142,7 @@ FOREIGN = {
     "a sign": with_value("-000000000000001"),
     "underscores": with_value("0000_0000_0000_1"),
     "a prefix": with_value("0x00000000000001"),
-    "digits of another script": with_value("٠" * 15 + "١"),
+    "digits of another script": with_value("\u0660" * 15 + "\u0661"),
     "zero": with_value("0" * 16),
 }
 

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.config import schema
-from tests.xds.running import Endpoint, Reply, RunningEnvoy, a_config, free_ports
+from tests.running.asking import Reply
+from tests.running.endpoint import Endpoint
+from tests.running.envoy import RunningEnvoy
+from tests.running.ports import free_ports
+from tests.xds.running import a_config
 from tests.xds.stand_in import StandIn
 
 NAMED: Final = {
@@ -30,7 +34,7 @@ class Scene:
         return self.endpoints[name].address
 
     def ask(self, path: str = "/", headers: dict[str, str] | None = None) -> Reply:
-        return self.envoy.ask(path, headers)
+        return self.envoy.ask(path, headers or {})
 
 
 def a_cluster(*addresses: str, **first: object) -> dict[str, object]:

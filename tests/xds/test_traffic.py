@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from sidecar import names
-from tests.xds.running import ECHO, SOON_S, Endpoint, endpoint, free_ports, running_envoy, wait_until
+from tests.running.asking import ASK_WITHIN_S
+from tests.running.endpoint import ECHO, Endpoint, endpoint
+from tests.running.ports import free_ports
+from tests.waiting import until
+from tests.xds.running import running_envoy
 from tests.xds.scene import Scene, a_routed_config
 from tests.xds.stand_in import TICKET, no_decision, stand_in, to
 
@@ -34,7 +38,7 @@ def running(endpoints: dict[str, Endpoint], tmp_path_factory: pytest.TempPathFac
 def scene(running: Scene) -> Scene:
     running.sidecar.answer = to("users")
     for one in running.endpoints.values():
-        one.failing, one.asked, one.headers = False, 0, {}
+        one.usual()
     return running
 
 
@@ -211,7 +215,7 @@ def test_a_websocket_passes(scene: Scene) -> None:
     scene.sidecar.answer = to("users", scene.at("a"))
     head = b"GET /chat HTTP/1.1\r\nhost: shop.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 
-    with socket.create_connection(("127.0.0.1", scene.envoy.port), timeout=SOON_S) as client:
+    with socket.create_connection(("127.0.0.1", scene.envoy.port), timeout=ASK_WITHIN_S) as client:
         client.sendall(head)
         received = client.makefile("rb")
         status = received.readline()
@@ -229,7 +233,7 @@ def test_the_access_log_brings_back_the_ticket_and_who_served(scene: Scene) -> N
     scene.sidecar.answer = to("other")
     scene.ask("/logged")
 
-    wait_until(lambda: any(one.request.path == "/logged" for one in scene.sidecar.logged), "the log")
+    until(lambda: any(one.request.path == "/logged" for one in scene.sidecar.logged), "the log")
 
     (entry,) = [one for one in scene.sidecar.logged if one.request.path == "/logged"]
     common = entry.common_properties
@@ -249,7 +253,7 @@ def test_a_request_without_a_ticket_is_not_logged(scene: Scene) -> None:
     scene.sidecar.answer = to("other")
     scene.ask("/with")
 
-    wait_until(lambda: logged("/with"), "the log of the later request")
+    until(lambda: logged("/with"), "the log of the later request")
 
     assert not logged("/without")
 
@@ -292,7 +296,7 @@ def test_over_a_unix_socket_with_feedback_by_responses(
         with running_envoy(config, tmp_path) as envoy:
             sidecar.answer = to("users")
             assert envoy.ask().seen["name"] in {"a", "b"}
-            wait_until(lambda: len(sidecar.phases) == 2, "the response phase")
+            until(lambda: len(sidecar.phases) == 2, "the response phase")
             assert sidecar.phases == ["request_headers", "response_headers"]
 
             sidecar.answer = None  # too late

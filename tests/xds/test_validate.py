@@ -2,16 +2,20 @@
 
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from sidecar.config import schema
 from sidecar.xds.bootstrap import bootstrap
 from sidecar.xds.text import to_yaml
-from tests.xds.running import SOON_S, a_config, envoy_command
+from tests.running.envoy import envoy_command
+from tests.xds.running import a_config
 from tests.xds.test_examples import FOLDER, SOURCES, printed
 
 pytestmark = pytest.mark.e2e
+
+_WITHIN_S: Final = 15.0
 
 
 def complaints(written: Path) -> list[str]:
@@ -20,7 +24,7 @@ def complaints(written: Path) -> list[str]:
         [envoy_command(), "--mode", "validate", "-l", "info", "-c", str(written)],
         capture_output=True,
         text=True,
-        timeout=SOON_S,
+        timeout=_WITHIN_S,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

@@ -20,11 +20,19 @@ class Entry:
     def __init__(self, rank: int, conditions: tuple[Matcher, ...]) -> None:
         self.rank: Final = rank
         self.conditions: Final = conditions
+        # Most entries have one condition: found without a tuple in between, which a large index would not
+        # have in the processor's cache.
+        self._first: Final = conditions[0] if conditions else None
+        self._others: Final = conditions[1:] if len(conditions) > 1 else None
+        self.next: Entry | None = None
 
     def holds(self, request: Request) -> bool:
-        for condition in self.conditions:
-            if not condition.matches(request):
-                return False
+        if self._first is not None and not self._first.matches(request):
+            return False
+        if self._others is not None:
+            for condition in self._others:
+                if not condition.matches(request):
+                    return False
         return True
 
 
@@ -44,31 +52,43 @@ class Bucket:
     def __init__(self, entries: list[Entry]) -> None:
         ordered = sorted(entries, key=lambda entry: entry.rank)
         self._first_rank: Final = ordered[0].rank
-        self._groups: Final[list[_Group]] = []
+        groups: list[_Group] = []
         while len(ordered) > _FEW:
             field = _most_pinned(ordered)
             if field is None:
                 break
             group, ordered = _split(ordered, field)
-            self._groups.append(group)
-        self._entries: Final = ordered
+            groups.append(group)
+        self._groups: Final = groups or None
+        self._first: Final = _chained(ordered)
 
     def find(self, request: Request, after: int, before: int) -> int:
         """The lowest rank above `after` and below `before` that matches, else `before`."""
         if self._first_rank >= before:
             return before
-        for entry in self._entries:
-            if entry.rank >= before:
-                break
+        entry = self._first
+        while entry is not None and entry.rank < before:
             if entry.rank > after and entry.holds(request):
                 before = entry.rank
                 break
-        for group in self._groups:
-            for value in group.field.read(request):
-                bucket = group.by_value.get(value)
-                if bucket is not None:
-                    before = bucket.find(request, after, before)
+            entry = entry.next
+        if self._groups is not None:
+            for group in self._groups:
+                for value in group.field.read(request):
+                    bucket = group.by_value.get(value)
+                    if bucket is not None:
+                        before = bucket.find(request, after, before)
         return before
+
+
+def _chained(entries: Sequence[Entry]) -> Entry | None:
+    """Copies of the entries, each leading to the next: one entry may lie in several buckets."""
+    first: Entry | None = None
+    for entry in reversed(entries):
+        copy = Entry(entry.rank, entry.conditions)
+        copy.next = first
+        first = copy
+    return first
 
 
 def _most_pinned(entries: Sequence[Entry]) -> Field | None:

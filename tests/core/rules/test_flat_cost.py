@@ -1,6 +1,7 @@
 """The cost of a look-up, counted in conditions asked and fields read rather than in seconds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -85,8 +86,8 @@ def header_values_and_no_path(n: int, tally: Tally) -> Matcher:
     return AnyOf((OneOf(CountedHeader(tally, "x-number"), (str(n), f"no {n}")), header_is("x-n", str(n))))
 
 
-def twenty_routes_on_each_host(n: int, tally: Tally) -> Matcher:
-    return All((HostIs((f"h{n // 20}.test", f"*.h{n // 20}.test")), PathUnder(f"/items/{n}")))
+def the_same_twenty_paths_on_each_host(n: int, tally: Tally) -> Matcher:
+    return All((HostIs((f"h{n // 20}.test", f"*.h{n // 20}.test")), PathUnder(f"/items/{n % 20}")))
 
 
 def patterns_with_a_star_before(n: int, tally: Tally) -> Matcher:
@@ -113,7 +114,7 @@ SHAPES = [
     one_prefix_with_different_header_values,
     one_prefix_with_pairs_of_header_values,
     header_values_and_no_path,
-    twenty_routes_on_each_host,
+    the_same_twenty_paths_on_each_host,
     patterns_with_a_star_before,
     patterns_with_a_star_after,
     patterns_with_any_number_of_segments,
@@ -125,7 +126,7 @@ def requests_for(n: int) -> list[Request]:
     """One for route `n` in each shape."""
     headers = [("x-number", str(n)), ("x-tens", str(n // 10))]
     host = f"h{n // 20}.test"
-    return [a_request(f"/items/{part}", *headers, host=host) for part in (n, f"{n:05}", f"{n}/x")]
+    return [a_request(f"/items/{part}", *headers, host=host) for part in (n, n % 20, f"{n:05}", f"{n}/x")]
 
 
 NOTHING = [
@@ -179,7 +180,7 @@ def test_a_look_up_runs_as_few_lines_for_10_000_routes_as_for_10(shape: Shape) -
         asked = [*requests_for(7), *NOTHING]
         for request in asked:
             plan.index.find(request)  # reads host, query and cookies, which a request keeps
-        costs.append([lines_run(lambda request=request: plan.index.find(request)) for request in asked])
+        costs.append([lines_run(partial(plan.index.find, request)) for request in asked])
 
     assert costs[0] == costs[1]
     assert max(costs[1]) < 200

@@ -1,8 +1,11 @@
 """The smooth weighted rotation."""
 
+from functools import partial
+
+import pytest
+
 from sidecar.core.endpoint import Candidates, Endpoint, eligible
 from sidecar.core.state.wheel import Wheel
-import pytest
 from tests.builders import COMPILED, endpoints_of, lines_run
 
 
@@ -87,6 +90,6 @@ def test_a_turn_costs_as_much_among_a_thousand_endpoints_as_among_three() -> Non
     many = Wheel(eligible(endpoints_of({f"e{n}": n % 3 + 1 for n in range(999)})))
 
     # Not to the end of a cycle, where all picks are counted back, once for the sum of the weights.
-    costs = [[lines_run(lambda wheel=wheel: turn(wheel)) for _ in range(5)] for wheel in (few, many)]
+    costs = [[lines_run(partial(turn, wheel)) for _ in range(5)] for wheel in (few, many)]
 
     assert max(costs[1]) <= max(costs[0])

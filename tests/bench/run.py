@@ -1,0 +1,89 @@
+"""All benchmarks in one run: the core, compiled and as plain Python, and the whole way through Envoy.
+
+Prints tables and writes a list of {name, value, unit, goal, ok}. `make bench` calls it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT))  # last, so that an installed (and compiled) package comes before the sources
+
+from rich.console import Console  # noqa: E402
+
+from tests.bench import envoy  # noqa: E402
+from tests.bench.rows import Row, row, show  # noqa: E402
+
+
+def _core(*, plain: bool) -> dict[str, Any]:
+    """Measured in a process of its own: the sources, or the installed package."""
+    path = str(ROOT) if plain else ""
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "tests/bench/core.py")],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the core's benchmark ended with {done.returncode}:\n{done.stderr}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
+
+
+def _core_rows(kind: str, measured: dict[str, Any], most_mean: float, most_p99: float | None) -> list[Row]:
+    few, many = measured["10"], measured["10000"]
+    start = f"core.{kind}"
+    return [
+        row(f"{start}.10_routes.mean", few["mean"], "us", at_most=most_mean),
+        row(f"{start}.10_routes.p50", few["p50"], "us"),
+        row(f"{start}.10_routes.p99", few["p99"], "us", at_most=most_p99),
+        row(f"{start}.10000_routes.mean", many["mean"], "us"),
+        row(f"{start}.10000_routes.p50", many["p50"], "us"),
+        row(f"{start}.10000_routes.p99", many["p99"], "us"),
+        row(f"{start}.ratio.10000_to_10", many["mean"] / few["mean"], "x", at_most=1.5),
+        row(f"{start}.bytes_kept", measured["bytes_kept"], "B/decision", at_most=0.01),
+    ]
+
+
+def _end(_signal: int, _frame: object) -> None:
+    sys.exit(143)  # through every `finally`, so that no child stays behind
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    parser.add_argument("--rounds", type=int, default=envoy.ROUNDS)
+    parser.add_argument("--seconds", type=float, default=envoy.SECONDS, help="length of each step")
+    parser.add_argument("--core-only", action="store_true", help="leave out the way through Envoy")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    console = Console()
+    rows: list[Row] = []
+    for plain in (False, True):
+        console.print(f"core, {'plain sources' if plain else 'as installed'} …")
+        measured = _core(plain=plain)
+        if plain:
+            rows += _core_rows("pure", measured, 6.0, None)
+        elif measured["compiled"]:
+            rows += _core_rows("compiled", measured, 0.8, 3.2)
+        else:
+            console.print("the installed core is not compiled (no C compiler?): its rows are left out")
+    show(rows, "Core, one decision", console)
+    if not args.core_only:
+        through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
+        envoy.show_side_by_side(through, console)
+        rows += through
+    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    missed = [one["name"] for one in rows if one["ok"] is False]
+    console.print(f"{args.out}: {len(rows)} rows; " + (f"goals missed: {', '.join(missed)}" if missed else "all goals met"))
+
+
+if __name__ == "__main__":
+    main()

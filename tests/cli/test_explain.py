@@ -1,0 +1,185 @@
+"""`sidecar explain`: what would be decided, and why not otherwise."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sidecar.cli.commands import cli
+
+FILE = """\
+clusters:
+  shop:
+    endpoints:
+      - {address: '10.0.0.1:80', id: a, weight: 2}
+      - {address: '10.0.0.2:80', id: never, weight: 0}
+  search: {}
+routes:
+  - name: items
+    match: {path: {prefix: /api/items}, methods: [GET]}
+    to: shop
+    rewrite: {strip_prefix: /api}
+  - name: api
+    match: {path: {prefix: /api}}
+    to: search
+  - name: closed
+    match: {path: {prefix: /api/items/closed}}
+    to: search
+    enabled: false
+  - name: large
+    match: {headers: [{name: x-model, exact: large}]}
+    to: search
+  - name: halves
+    match: {path: {exact: /half}}
+    split: [{to: shop, weight: 3}, {to: search, weight: 1}]
+    sticky: {by: user}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "gateway.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def explain(file: Path, *words: str) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(cli, ["explain", str(file), *words], prog_name="sidecar")
+
+
+def told(file: Path, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(explain(file, *words, "--json").stdout)
+    return found
+
+
+def lines(result: Result) -> list[str]:
+    return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+def test_the_text_has_every_route_and_why_not(file: Path) -> None:
+    """O6"""
+    result = explain(file, "--path", "/api/items/7?full=1")
+
+    assert result.exit_code == 0
+    assert lines(result) == [
+        "GET /api/items/7?full=1",
+        "",
+        "Routes, in the order of precedence:",
+        '  x    halves    path is "/half", but it is "/api/items/7"',
+        "  -    closed    switched off",
+        '  >    items     path is under "/api/items"; method is "GET"',
+        "  =    api       matches too, but comes later",
+        '  x    large     header x-model is "large", but it is absent',
+        "",
+        "Candidates, in the order of weighted_round_robin:",
+        "  >    shop/a        10.0.0.1:80",
+        "  -    shop/never    10.0.0.2:80    its weight is 0",
+        "",
+        "Answer: shop, route items: weighted_round_robin picked a of 1",
+        "        sent on as /items/7?full=1",
+    ]
+
+
+def test_the_text_of_a_refusal_says_why_and_ends_with_1(file: Path) -> None:
+    """O6, M18"""
+    result = explain(file, "--path", "/nowhere")
+
+    assert result.exit_code == 1
+    assert lines(result)[-1] == "Answer: refused with 404, no route matches this request"
+    assert '  x    api       path is under "/api", but it is "/nowhere"' in lines(result)
+
+
+def test_the_text_says_how_an_arm_was_chosen(file: Path) -> None:
+    """R4"""
+    by_key = explain(file, "--path", "/half", "--header", "x-user-id: u1").stdout
+    by_chance = explain(file, "--path", "/half").stdout
+
+    assert "Split by header x-user-id among shop 75.00%, search 25.00%: " in by_key
+    assert "Split by chance among shop 75.00%, search 25.00%: " in by_chance
+
+
+def test_the_text_names_a_cluster_whose_addresses_are_envoys(file: Path) -> None:
+    """A1"""
+    assert "search/search    wherever Envoy's cluster has it" in explain(file, "--path", "/api/x").stdout
+
+
+def test_markup_of_a_request_stays_text(file: Path) -> None:
+    """A path in square brackets must not be taken for a colour."""
+    assert "GET /[bold]x[/bold]" in explain(file, "--path", "/[bold]x[/bold]").stdout
+
+
+def test_the_json_has_the_same_for_programs(file: Path) -> None:
+    """O6"""
+    found = told(file, "--path", "/api/items/7")
+
+    assert [route["route"] for route in found["routes"]] == ["halves", "closed", "items", "api", "large"]
+    verdicts = {
+        route["route"]: (route["enabled"], route["matched"], route["chosen"]) for route in found["routes"]
+    }
+    assert verdicts == {
+        "halves": (True, False, False),
+        "closed": (False, False, False),
+        "items": (True, True, True),
+        "api": (True, True, False),
+        "large": (True, False, False),
+    }
+    (large,) = [route for route in found["routes"] if route["route"] == "large"]
+    assert large["conditions"] == [
+        {"condition": 'header x-model is "large"', "seen": "absent", "held": False}
+    ]
+    assert found["answer"]["decision"]["cluster"] == "shop"
+    assert found["answer"]["decision"]["path"] == "/items/7"
+    assert [(each["endpoint"]["id"], each["place"]) for each in found["candidates"]] == [
+        ("a", 1),
+        ("never", 0),
+    ]
+
+
+def test_the_json_of_a_refusal_ends_with_1_too(file: Path) -> None:
+    """O6"""
+    result = explain(file, "--path", "/nowhere", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["answer"]["refusal"]["status"] == 404
+
+
+def test_method_host_and_headers_count(file: Path) -> None:
+    """M5, M6"""
+    posted = told(file, "--path", "/api/items/7", "--method", "POST")
+    headed = told(file, "--path", "/x", "--header", "X-Model:  large ", "--header", "x-other: 1")
+
+    assert posted["answer"]["decision"]["route"] == "api"
+    assert headed["answer"]["decision"]["route"] == "large"
+
+
+def test_a_header_may_repeat_and_hold_colons(file: Path) -> None:
+    """M5"""
+    found = told(file, "--path", "/x", "--header", "x-model: a:b", "--header", "x-model: large")
+
+    assert found["answer"]["decision"]["route"] == "large"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--path", "shop"], "Error: --path must start with /, got 'shop'"),
+        (["--path", ""], "Error: --path must start with /, got ''"),
+        (["--path", "/", "--header", "x-a"], "Error: --header must be 'name: value', got 'x-a'"),
+        (["--path", "/", "--header", ": v"], "Error: --header must be 'name: value', got ': v'"),
+        ([], "Error: Missing option '--path'."),
+    ],
+)
+def test_wrong_usage_is_told_and_ends_with_2(file: Path, words: list[str], text: str) -> None:
+    result = explain(file, *words)
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == text
+    assert result.stdout == ""
+
+
+def test_wrong_usage_is_told_before_the_file_is_read() -> None:
+    result = CliRunner().invoke(cli, ["explain", "gone.yaml", "--path", "shop"], prog_name="sidecar")
+
+    assert "--path must start with /" in result.stderr

@@ -1,0 +1,76 @@
+"""A whole gateway: the sidecar's own process, a real Envoy with the bootstrap it prints, small endpoints."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from tests.running.asking import Pairs, Reply
+from tests.running.endpoint import Endpoint, endpoint
+from tests.running.envoy import RunningEnvoy, running_envoy
+from tests.running.ports import free_ports
+from tests.running.sidecar import RunningSidecar, run
+
+LISTEN: Final = """\
+listen: {grpc: $grpc, admin: $admin}
+envoy: {listen: $envoy, admin: null}
+"""
+_OWN: Final = ("grpc", "admin", "envoy")
+
+
+@dataclass
+class Gateway:
+    """`endpoints` by the names that stand for their addresses in the file."""
+
+    config: Path
+    grpc: str
+    sidecar: RunningSidecar
+    envoy: RunningEnvoy
+    endpoints: dict[str, Endpoint]
+    addresses: dict[str, str]
+
+    def ask(
+        self,
+        path: str = "/",
+        headers: Mapping[str, str] | Pairs = (),
+        method: str = "GET",
+        body: bytes | Iterable[bytes] | None = None,
+    ) -> Reply:
+        return self.envoy.ask(path, headers, method, body)
+
+    def names(self, path: str, times: int, headers: Mapping[str, str] | None = None) -> list[str]:
+        """Who answered so many requests, one after the other."""
+        return [self.ask(path, headers or {}).name for _ in range(times)]
+
+    def write(self, text: str) -> None:
+        """Put this in the place of the file at once, as editors do; the addresses are filled in."""
+        new = self.config.with_suffix(".new")
+        new.write_text(Template(text).substitute(self.addresses))
+        new.replace(self.config)
+
+    @property
+    def generation(self) -> int:
+        """Of the configuration in force."""
+        return int(self.sidecar.sample("sidecar_config_generation"))
+
+
+@contextmanager
+def running_gateway(text: str, folder: Path) -> Iterator[Gateway]:
+    """`text` is the user's file with $grpc, $admin, $envoy, and a $name for the address of each endpoint."""
+    names = [name for name in Template(text).get_identifiers() if name not in _OWN]
+    with ExitStack() as stack:
+        endpoints = {name: stack.enter_context(endpoint(name)) for name in names}
+        own = dict(zip(_OWN, (f"127.0.0.1:{port}" for port in free_ports(len(_OWN))), strict=True))
+        addresses = own | {name: one.address for name, one in endpoints.items()}
+        config = folder / "gateway.yaml"
+        config.write_text(Template(text).substitute(addresses))
+        printed = run("envoy", config)
+        assert printed.returncode == 0, printed.stderr
+        sidecar = RunningSidecar(config, own["admin"])
+        stack.callback(sidecar.close)
+        sidecar.start()
+        port = int(own["envoy"].rpartition(":")[2])
+        envoy = stack.enter_context(running_envoy(printed.stdout, port, folder))
+        yield Gateway(config, own["grpc"], sidecar, envoy, endpoints, addresses)

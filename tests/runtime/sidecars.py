@@ -1,0 +1,154 @@
+"""A sidecar to talk to: in this process, or as a process of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sidecar.app import build
+from sidecar.config.load import Loaded, load
+from sidecar.runtime.server import Parts, running
+from tests.runtime.caller import Caller
+from tests.waiting import until
+
+SMALL: Final = """\
+listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', drain: 1s}
+clusters: {shop: {endpoints: [{address: '10.0.0.1:80', id: a}]}}
+routes: [{name: shop, match: {path: {prefix: /shop}}, to: shop, rewrite: {strip_prefix: /shop}}]
+"""
+PATHS: Final = [*filter(None, sys.path), str(Path(__file__).parents[2])]
+
+
+@dataclass
+class Sidecar:
+    """One that runs in this process, and a caller that is connected to it."""
+
+    parts: Parts
+    caller: Caller
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        """What `/metrics` would say."""
+        found: float | None = self.parts.registry.get_sample_value(name, labels)
+        return found
+
+
+def with_sidecar(
+    ask: Callable[[Sidecar], Awaitable[None]],
+    text: str = SMALL,
+    change: Callable[[Loaded], Loaded] | None = None,
+    address: str = "127.0.0.1:0",
+) -> None:
+    """Run `ask` against a sidecar with this file, or with what `change` makes of it."""
+
+    async def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "gateway.yaml"
+            path.write_text(text)
+            loaded = load(path, 1)
+            parts = build(path, loaded if change is None else change(loaded), [address], "")
+            async with running(parts) as addresses, Caller(addresses[0]) as caller:
+                await ask(Sidecar(parts, caller))
+
+    asyncio.run(run())
+
+
+class Process:
+    """`python -m sidecar serve`."""
+
+    def __init__(self, config: Path, *arguments: str) -> None:
+        self.begun: Final = time.monotonic()
+        self.lines: Final[list[str]] = []
+        self.popen: Final = subprocess.Popen(
+            [sys.executable, "-m", "sidecar", "serve", str(config), "--log-format", "json", *arguments],
+            cwd=config.parent,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self._reader: Final = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            self.lines.append(line.decode())
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines of the log with this event."""
+        found = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [line for line in found if line["event"] == name]
+
+    def wait_ready(self) -> dict[str, Any]:
+        def ready() -> bool:
+            if self.popen.poll() is not None:
+                raise RuntimeError("".join(self.lines))
+            return bool(self.events("ready"))
+
+        until(ready, "the sidecar's start")
+        return self.events("ready")[0]
+
+    @property
+    def address(self) -> str:
+        return str(self.wait_ready()["grpc"][0])
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body from the admin address."""
+        try:
+            with urllib.request.urlopen(f"http://{self.wait_ready()['admin']}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def sample(self, line: str) -> float | None:
+        """The value of the line that begins with this name and labels."""
+        for each in self.get("/metrics")[1].splitlines():
+            if each.startswith(f"{line} "):
+                return float(each.rpartition(" ")[2])
+        return None
+
+    def rss_kb(self) -> int:
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1])
+
+    def tell(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def ended(self) -> int:
+        """The exit code, once it is there and the log is read."""
+        code = self.popen.wait(10)
+        self._reader.join(10)
+        return code
+
+    def close(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+        self._reader.join()
+        assert self.popen.stderr is not None
+        self.popen.stderr.close()
+
+
+@contextmanager
+def process(folder: Path, text: str = SMALL, *arguments: str) -> Iterator[Process]:
+    """One with this file, not yet ready; gone when the block ends."""
+    config = folder / "gateway.yaml"
+    config.write_text(text)
+    one = Process(config, *arguments)
+    try:
+        yield one
+    finally:
+        one.close()

@@ -1,0 +1,273 @@
+"""A changed file is applied, a bad one changes nothing."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from sidecar.config.load import load
+from sidecar.core.plan import Plan
+from sidecar.runtime.measures import Measures
+from sidecar.runtime.reload import Reloader
+from tests.waiting import until_in_loop
+
+CLUSTERS = "clusters: {shop: {}, other: {}}\n"
+FIRST = CLUSTERS + "routes: [{name: first, match: {path: /a}, to: shop}, {name: rest, to: other}]\n"
+SECOND = CLUSTERS + "routes: [{name: second, match: {path: /b}, to: shop}, {name: rest, to: other}]\n"
+BAD = CLUSTERS + "routes: [{name: third, match: {path: /c}, to: shopp}, {name: rest, to: other}]\n"
+
+
+@dataclass
+class Watched:
+    """A file under watch, and what came of it."""
+
+    path: Path
+    every_s: float
+    measures: Measures = field(default_factory=Measures)
+    plans: list[Plan] = field(default_factory=list)
+    log: list[MutableMapping[str, Any]] = field(default_factory=list)
+    broken: str = ""
+    """A plan whose first route has this name makes a bug show."""
+
+    def swap(self, plan: Plan) -> None:
+        if plan.routes[0].name == self.broken:
+            raise ZeroDivisionError("a bug in a strategy")
+        self.plans.append(plan)
+
+    def watch(self) -> Reloader:
+        self.reloader = Reloader(self.path, load(self.path, 1), self.swap, self.measures, self.every_s)
+        return self.reloader
+
+    def names(self) -> list[list[str]]:
+        return [[route.name for route in plan.routes] for plan in self.plans]
+
+    async def reloads(self, **results: int) -> None:
+        """Wait until they are so many."""
+        wanted = {"applied": 0, "refused": 0, "unchanged": 0, **results}
+        await until_in_loop(lambda: self.measures.reloads == wanted, f"{wanted} of {self.measures.reloads}")
+
+    def write(self, text: str) -> None:
+        """All at once, as editors and Kubernetes do: another file takes the name."""
+        beside = self.path.with_suffix(".new")
+        beside.write_text(text)
+        beside.rename(self.path)
+
+    def events(self) -> list[str]:
+        return [line["event"] for line in self.log]
+
+
+def watching(path: Path, ask: Callable[[Watched], Awaitable[None]], every_s: float = 0.005) -> None:
+    """Run `ask` while the file is looked at every 5 ms."""
+
+    async def run() -> None:
+        path.write_text(FIRST)
+        watched = Watched(path, every_s)
+        with capture_logs() as watched.log:
+            task = asyncio.create_task(watched.watch().watch())
+            try:
+                await ask(watched)
+            finally:
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.yaml"
+
+
+def test_a_changed_file_is_applied_as_the_next_generation(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.path.write_text(SECOND)
+        await watched.reloads(applied=1)
+        watched.path.write_text(FIRST)
+        await watched.reloads(applied=2)
+        assert [plan.generation for plan in watched.plans] == [2, 3]
+        assert watched.names() == [["second", "rest"], ["first", "rest"]]
+        assert watched.log[0] == {
+            "event": "config_applied",
+            "generation": 2,
+            "routes": 2,
+            "notes": [],
+            "log_level": "info",
+        }
+
+    watching(file, ask)
+
+
+def test_a_file_that_is_replaced_is_applied(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(SECOND)
+        await watched.reloads(applied=1)
+
+    watching(file, ask)
+
+
+def test_a_link_that_points_elsewhere_is_applied(file: Path) -> None:
+    """V4: a mounted ConfigMap is a link to a link to a folder, and the link changes."""
+
+    async def ask(watched: Watched) -> None:
+        target = watched.path.with_name("second.yaml")
+        target.write_text(SECOND)
+        link = watched.path.with_name("link")
+        link.symlink_to(target)
+        link.rename(watched.path)
+        await watched.reloads(applied=1)
+
+    watching(file, ask)
+
+
+def test_a_bad_file_is_refused_with_its_reason_and_changes_nothing(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(BAD)
+        await watched.reloads(refused=1)
+        assert watched.plans == []
+        (line,) = watched.log
+        assert (line["event"], line["log_level"], line["keeps_generation"]) == (
+            "config_refused",
+            "warning",
+            1,
+        )
+        assert line["problem"] == (
+            f'{watched.path}:2: routes[0].to: there is no cluster or endpoint "shopp"; did you mean shop?'
+        )
+
+        watched.write(SECOND)
+        await watched.reloads(refused=1, applied=1)
+        assert watched.plans[0].generation == 2
+
+    watching(file, ask)
+
+
+def test_every_problem_of_a_bad_file_is_a_line_of_the_log(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(CLUSTERS + "routes: [{name: a, to: nowhere}, {name: b, too: shop}]\nlisten: 7\n")
+        await watched.reloads(refused=1)
+        assert len(watched.log) >= 3
+        assert set(watched.events()) == {"config_refused"}
+
+    watching(file, ask)
+
+
+def test_a_file_may_vanish_and_come_back(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.path.unlink()
+        await watched.reloads(refused=1)
+        assert watched.log[0]["problem"] == f"{watched.path}: cannot be read: no such file or directory"
+        watched.write(FIRST)
+        await watched.reloads(refused=1, unchanged=1)
+        watched.path.unlink()
+        await watched.reloads(refused=2, unchanged=1)
+        watched.write(SECOND)
+        await watched.reloads(refused=2, unchanged=1, applied=1)
+
+    watching(file, ask)
+
+
+def test_the_same_content_makes_no_new_generation(file: Path) -> None:
+    """V4: nor does a comment."""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(FIRST)
+        await watched.reloads(unchanged=1)
+        watched.write(FIRST + "# nothing new\n")
+        await watched.reloads(unchanged=2)
+        assert watched.plans == []
+        assert watched.events() == ["config_unchanged"] * 2
+
+    watching(file, ask)
+
+
+def test_reloads_at_once_when_it_is_told_to(file: Path) -> None:
+    """V4: without waiting for the next look, be the file changed or not."""
+
+    async def ask(watched: Watched) -> None:
+        watched.reloader.tell()
+        await watched.reloads(unchanged=1)
+        watched.write(SECOND)
+        watched.reloader.tell()
+        await watched.reloads(unchanged=1, applied=1)
+
+    watching(file, ask, every_s=3600.0)
+
+
+def test_what_changes_during_a_reload_is_seen_by_the_next(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        for text in (SECOND, FIRST, SECOND):
+            watched.write(text)
+            watched.reloader.tell()
+        await until_in_loop(lambda: watched.names()[-1:] == [["second", "rest"]], "the last one")
+
+    watching(file, ask, every_s=3600.0)
+
+
+def test_says_what_only_a_restart_can_change(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(FIRST + "listen: {drain: 7s}\ntickets: {lease: 1m}\n")
+        await watched.reloads(applied=1)
+        assert watched.log[-1]["event"] == "restart_needed"
+        assert watched.log[-1]["sections"] == ["listen", "tickets"]
+
+    watching(file, ask)
+
+
+def test_a_file_that_may_not_be_read_is_refused(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.path.unlink()
+        watched.path.mkdir()
+        await watched.reloads(refused=1)
+        assert watched.log[0]["problem"] == f"{watched.path}: cannot be read: is a directory"
+
+    watching(file, ask)
+
+
+def test_a_bug_while_applying_does_not_end_the_watch(file: Path) -> None:
+    """V4, checklist 17: one bad moment must not freeze the configuration for good."""
+
+    async def ask(watched: Watched) -> None:
+        watched.broken = "second"
+        watched.write(SECOND)
+        await watched.reloads(refused=1)
+        assert watched.log[0]["event"] == "reload_failed"
+        assert watched.log[0]["error"] == "ZeroDivisionError('a bug in a strategy')"
+        watched.write(FIRST.replace("first", "third"))
+        await watched.reloads(refused=1, applied=1)
+        assert watched.names() == [["third", "rest"]]
+
+    watching(file, ask)
+
+
+def test_a_file_is_looked_at_by_its_time_size_and_number(file: Path) -> None:
+    """V4: a change within the clock's grain still shows in the others."""
+
+    async def ask(watched: Watched) -> None:
+        before = watched.path.stat()
+        watched.write(SECOND + "\n")
+        os.utime(watched.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        await watched.reloads(applied=1)
+
+    watching(file, ask)
