@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := $(shell find sidecar deploy/build deploy/examples/quickstart.yaml -name '*.py' -o -name '*.yaml') pyproject.toml
+SOURCES := $(shell find sidecar deploy/wheel deploy/examples/quickstart.yaml -name '*.py' -o -name '*.yaml') pyproject.toml
 PROTOS := $(shell find proto -name '*.proto')
 
 .PHONY: help demo test check bench proto lock clean

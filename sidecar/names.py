@@ -21,7 +21,7 @@ ACCESS_LOG_NAME: Final = "sidecar"
 
 PHASES_METADATA: Final = "x-sidecar-phases"
 HEADERS_ONLY: Final = "request-headers"
-"""gRPC metadata with which our Envoy configuration announces that a stream has this one phase and no other."""
+"""gRPC metadata by which the Envoy configuration announces that a stream has this one phase only."""
 
 INTERNAL_HEADERS: Final = (
     CLUSTER_HEADER,

@@ -1,8 +1,8 @@
 """Decides where each request goes, and learns how it ended. This is the program; everything else serves it.
 
-    request ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
-                  └─ none: Refusal      │                  └─ none: Refusal               └─ Ticket
-    outcome ─► settle ─► learners       └── all before admit only reads: explain is the same way without it
+request ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
+              └─ none: Refusal      │                  └─ none: Refusal               └─ Ticket
+outcome ─► settle ─► learners       └── all before admit only reads: explain is the same way without it
 """
 
 from random import Random
@@ -54,7 +54,7 @@ class Engine:
         return answer
 
     def settle(self, ticket_id: int, outcome: Outcome, now: float) -> Ticket | None:
-        """Learn how a request ended. None, and nothing learnt, when the ticket is unknown or already settled."""
+        """Learn how a request ended. None, and nothing learnt, when the ticket is unknown or settled."""
         ticket = self._state.tickets.close(ticket_id)
         if ticket is not None:
             self._settled(ticket, outcome, now)
@@ -72,7 +72,7 @@ class Engine:
         self._arrange()
 
     def explain(self, request: Request, now: float) -> Explanation:
-        """What `decide` would answer now and why, without an effect on anything. Visits every route: not for traffic."""
+        """What `decide` would answer now and why, without any effect. Visits every route: not for traffic."""
         rng = Random()
         rng.setstate(self._rng.getstate())
         answer = self._answer(request, rng, now)
@@ -171,7 +171,8 @@ def _choose(route: Route, request: Request, rng: Random) -> Variant:
     assert split is not None
     for field in route.sticky:
         for value in field.read(request):
-            return route.variants[split.by_key(value)]
+            if value:  # an empty key would send everybody without one to the same arm
+                return route.variants[split.by_key(value)]
     return route.variants[split.by_chance(rng.random())]
 
 
@@ -179,7 +180,7 @@ def _how_split(route: Route, request: Request) -> str:
     if route.split is None:
         return ""
     for field in route.sticky:
-        if field.read(request):
+        if any(field.read(request)):
             return f"by {field.name()}"
     return "by chance"
 

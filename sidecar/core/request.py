@@ -18,7 +18,9 @@ class Headers:
     more than once. Bytes that are not UTF-8 decode to surrogates, and encode back to the same bytes.
     """
 
-    def __init__(self, first_raw: dict[str, bytes], repeated_raw: dict[str, list[bytes]] | None = None) -> None:
+    def __init__(
+        self, first_raw: dict[str, bytes], repeated_raw: dict[str, list[bytes]] | None = None
+    ) -> None:
         self._first: Final = first_raw
         self._repeated: Final = repeated_raw
 
@@ -86,7 +88,7 @@ class Request:
 
     @property
     def host(self) -> str:
-        """The authority in lower case, without port and root dot; empty when it is longer than a name may be."""
+        """The authority in lower case, without port and root dot; empty when it is too long for a name."""
         if self._host is None:
             self._host = _host_of(self.authority)
         return self._host
@@ -118,7 +120,7 @@ def _host_of(authority: str) -> str:
     colon = host.find(":")
     if colon >= 0:
         host = host[:colon]
-    return host[:-1] if host.endswith(".") else host
+    return host.removesuffix(".")
 
 
 def _parsed_query(query: str) -> dict[str, list[str]]:

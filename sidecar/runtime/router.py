@@ -49,7 +49,7 @@ class Router:
             encoded = encode(answer)
             if self._observer is not None:
                 self._observer(request, answer)
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - it is told
             self._tell(bug, "decision_failed")
             answer = self._way_out
             encoded = encode(answer)
@@ -66,7 +66,7 @@ class Router:
         now = time.monotonic()
         try:
             ticket = self.engine.settle(ticket_id, outcome, now)
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - it is told
             self._tell(bug, "learning_failed")
             return None
         if ticket is not None:
@@ -82,7 +82,7 @@ class Router:
         now = time.monotonic()
         try:
             wake_at = self.engine.expire(now)
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - it is told
             self._tell(bug, "learning_failed")
             return 0.0
         return None if wake_at is None else max(wake_at - now, 0.0)
@@ -94,7 +94,7 @@ class Router:
     def _tell(self, bug: Exception, event: str) -> None:
         self._measures.bugs += 1
         if self._measures.bugs <= _BUGS_TOLD or self._measures.bugs % 1000 == 0:
-            log.exception(event, error=repr(bug), failures=self._measures.bugs)
+            log.error(event, exc_info=bug, error=repr(bug), failures=self._measures.bugs)
 
 
 def _way_out(plan: Plan) -> Decision | Refusal:

@@ -82,7 +82,10 @@ def main() -> None:
         rows += through
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
     missed = [one["name"] for one in rows if one["ok"] is False]
-    console.print(f"{args.out}: {len(rows)} rows; " + (f"goals missed: {', '.join(missed)}" if missed else "all goals met"))
+    console.print(
+        f"{args.out}: {len(rows)} rows; "
+        + (f"goals missed: {', '.join(missed)}" if missed else "all goals met")
+    )
 
 
 if __name__ == "__main__":

@@ -124,40 +124,25 @@ def test_schema_prints_the_schema_of_the_file() -> None:
     assert schema["additionalProperties"] is False
 
 
+NO_LISTENER = "is not an address to listen on; write host:port or unix:/path, such as 127.0.0.1:50051"
+NOT_ABSOLUTE = "is not absolute; write the socket's whole path, such as unix:/run/sidecar/sidecar.sock"
+NO_ADDRESS = "is not an address; write host:port, such as 127.0.0.1:8080 or [::1]:8080"
+
+
 @pytest.mark.parametrize(
-    ("option", "value", "text"),
+    ("option", "value", "problem"),
     [
-        (
-            "--listen",
-            "50051",
-            'Error: --listen 50051: "50051" is not an address to listen on; '
-            "write host:port or unix:/path, such as 127.0.0.1:50051\n",
-        ),
-        (
-            "--listen",
-            "unix:sidecar.sock",
-            'Error: --listen unix:sidecar.sock: "unix:sidecar.sock" is not absolute; '
-            "write the socket's whole path, such as unix:/run/sidecar/sidecar.sock\n",
-        ),
-        (
-            "--listen",
-            "127.0.0.1:70000",
-            'Error: --listen 127.0.0.1:70000: "127.0.0.1:70000" is not an address to listen on; '
-            "write host:port or unix:/path, such as 127.0.0.1:50051\n",
-        ),
-        (
-            "--admin",
-            "unix:/a",
-            'Error: --admin unix:/a: "unix:/a" is not an address; '
-            "write host:port, such as 127.0.0.1:8080 or [::1]:8080\n",
-        ),
+        ("--listen", "50051", NO_LISTENER),
+        ("--listen", "127.0.0.1:70000", NO_LISTENER),
+        ("--listen", "unix:sidecar.sock", NOT_ABSOLUTE),
+        ("--admin", "unix:/a", NO_ADDRESS),
     ],
 )
-def test_serve_refuses_an_address_that_is_none(sound: Path, option: str, value: str, text: str) -> None:
+def test_serve_refuses_an_address_that_is_none(sound: Path, option: str, value: str, problem: str) -> None:
     result = run("serve", sound, option, value)
 
     assert result.exit_code == 2
-    assert result.stderr.endswith(text)
+    assert result.stderr.endswith(f'Error: {option} {value}: "{value}" {problem}\n')
 
 
 @pytest.mark.parametrize(("option", "value"), [("--log-format", "xml"), ("--log-level", "loud")])

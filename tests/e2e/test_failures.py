@@ -67,7 +67,9 @@ def test_a_killed_sidecar_leaves_requests_to_the_cluster_of_on_error(sparing: Ga
     assert set(sparing.names("/", 5)) == {"spare"}
     sparing.sidecar.start()
     until(lambda: sparing.ask().name == "shop", "its return", USED_AGAIN_WITHIN_S)
-    until(lambda: sparing.sidecar.sample("sidecar_tickets_total", "reported") > 0, "outcomes of the new one")
+    until(
+        lambda: sparing.sidecar.sample("sidecar_tickets_total", end="reported") > 0, "outcomes of the new one"
+    )
 
 
 def test_a_killed_sidecar_refuses_every_request_where_the_file_says_so(tmp_path: Path) -> None:

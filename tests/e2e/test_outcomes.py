@@ -33,17 +33,20 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def _settled(gateway: Gateway, count: float) -> None:
     """Wait until so many tickets were reported; none may be left."""
-    until(lambda: gateway.sidecar.sample("sidecar_tickets_total", "reported") >= count, f"{count} reports")
-    assert gateway.sidecar.sample("sidecar_tickets_total", "reported") == count
-    assert gateway.sidecar.sample("sidecar_tickets_total", "lost") == 0
-    assert gateway.sidecar.sample("sidecar_tickets_total", "unknown") == 0
+    until(
+        lambda: gateway.sidecar.sample("sidecar_tickets_total", end="reported") >= count, f"{count} reports"
+    )
+    assert gateway.sidecar.sample("sidecar_tickets_total", end="reported") == count
+    assert gateway.sidecar.sample("sidecar_tickets_total", end="lost") == 0
+    assert gateway.sidecar.sample("sidecar_tickets_total", end="unknown") == 0
     assert gateway.sidecar.sample("sidecar_tickets_open") == 0
 
 
 def test_every_ticket_settles_once_and_counts_under_its_labels(told: Gateway) -> None:
     """H1 O1: by Envoy's access log, and by ext_proc's response phase."""
     sidecar = told.sidecar
-    before = sidecar.sample("sidecar_tickets_total", "reported")
+    labels = ("route", "method", "status_code", "upstream")
+    before = sidecar.sample("sidecar_tickets_total", end="reported")
     sent = {
         ("shop", "GET", "200", "shop"): 20,
         ("shop", "POST", "200", "shop"): 5,
@@ -58,27 +61,27 @@ def test_every_ticket_settles_once_and_counts_under_its_labels(told: Gateway) ->
 
     _settled(told, before + sum(sent.values()))
 
-    assert sidecar.samples("gateway_route_requests_total") == sent
-    assert sidecar.samples("gateway_route_duration_seconds_count") == {
+    assert sidecar.samples("gateway_route_requests_total", *labels) == sent
+    assert sidecar.samples("gateway_route_duration_seconds_count", "route", "upstream") == {
         ("shop", "shop"): 26,
         ("broken", "broken"): 7,
         ("nobody", "nobody"): 3,
     }
-    longest = sidecar.sample("gateway_route_duration_seconds_sum", "shop", "shop")
+    longest = sidecar.sample("gateway_route_duration_seconds_sum", route="shop", upstream="shop")
     assert 0 < longest < 26 * 5
 
 
 def test_refused_requests_count_by_their_reason_and_hold_nothing(told: Gateway) -> None:
     """H1 O1 M18"""
-    before = told.sidecar.sample("sidecar_tickets_total", "reported")
-    refused = told.sidecar.sample("sidecar_refusals_total", "no_route")
+    before = told.sidecar.sample("sidecar_tickets_total", end="reported")
+    refused = told.sidecar.sample("sidecar_refusals_total", reason="no_route")
     for _ in range(4):
         assert told.ask("/nothing/here").status == 404
     assert told.ask("/shop").status == 200
 
     _settled(told, before + 1)
 
-    assert told.sidecar.sample("sidecar_refusals_total", "no_route") == refused + 4
+    assert told.sidecar.sample("sidecar_refusals_total", reason="no_route") == refused + 4
     assert told.sidecar.sample("sidecar_foreign_log_entries_total") == 0
 
 

@@ -111,20 +111,20 @@ class RunningSidecar:
         except OSError:
             return 0
 
-    def samples(self, name: str) -> dict[tuple[str, ...], float]:
-        """The metric's values by the values of its labels, in the order in which it names them."""
+    def samples(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        """The metric's values by the values of these labels."""
         found: dict[tuple[str, ...], float] = {}
         with urllib.request.urlopen(f"http://{self._admin}/metrics", timeout=_ANSWERS_WITHIN_S) as answer:
             text = answer.read().decode()
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == name:
-                    found[tuple(sample.labels.values())] = sample.value
+                    found[tuple(sample.labels[label] for label in labels)] = sample.value
         return found
 
-    def sample(self, name: str, *labels: str) -> float:
+    def sample(self, name: str, **labels: str) -> float:
         """The value of one; 0 when there is none."""
-        return self.samples(name).get(labels, 0.0)
+        return self.samples(name, *labels).get(tuple(labels.values()), 0.0)
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "it was never started"

@@ -70,10 +70,8 @@ class Caller:
     def access_log(self) -> Any:
         return self._channel.stream_unary(f"/{ACCESS_LOG}/StreamAccessLogs")()
 
-    async def route(self, path: str, *headers: tuple[str, bytes], **fields: str) -> Any:
-        message = route_pb2.RouteRequest(path=path, **fields)
-        for name, value in headers:
-            message.headers.add(name=name, value=value)
+    async def route(self, path: str, method: str = "GET") -> Any:
+        message = route_pb2.RouteRequest(path=path, method=method)
         data = await self.raw(f"/{ROUTE}/Route", message.SerializeToString())
         return route_pb2.RouteResponse.FromString(data)
 

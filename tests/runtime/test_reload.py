@@ -63,9 +63,9 @@ class Watched:
 
 def watching(path: Path, ask: Callable[[Watched], Awaitable[None]], every_s: float = 0.005) -> None:
     """Run `ask` while the file is looked at every 5 ms."""
+    path.write_text(FIRST)
 
     async def run() -> None:
-        path.write_text(FIRST)
         watched = Watched(path, every_s)
         with capture_logs() as watched.log:
             task = asyncio.create_task(watched.watch().watch())

@@ -88,7 +88,7 @@ class PathStarts(PathMatcher):
 
 @final
 class PathPattern(PathMatcher):
-    """Segments with wildcards: `*` is one whole non-empty segment, `a*z` a part of one, `**` any number of segments."""
+    """Segments with wildcards: `*` is one non-empty segment, `a*z` a part of one, `**` any number of them."""
 
     def __init__(self, pattern: str) -> None:
         if not pattern.startswith("/"):
@@ -125,7 +125,7 @@ class PathRegex(PathMatcher):
 
 
 def _segments_match(pattern: list[str], path: list[str]) -> bool:
-    """Greedy wildcard match: on a mismatch only the latest `**` takes one segment more, so n times m at worst."""
+    """Greedy match: on a mismatch only the latest `**` takes one segment more, so n times m at worst."""
     at = 0
     step = 0
     retry_step = -1

@@ -145,7 +145,7 @@ class Paths:
     def _add_pattern(
         self, rank: int, pattern: PathPattern, conditions: tuple[Matcher, ...], rest: tuple[Matcher, ...]
     ) -> None:
-        """Whole segments and `*` go into the trie; from the first `**` or partial wildcard on, the pattern is asked."""
+        """Whole segments and `*` go into the trie; from the first other wildcard on, the pattern is asked."""
         node = self._root
         last = len(pattern.segments) - 1
         for at, segment in enumerate(pattern.segments):

@@ -10,7 +10,7 @@ from sidecar.core.state.wheel import Wheel
 
 @final
 class Pool:
-    """`turns` counts the requests that it has admitted. `wheel` is there where a strategy rotates by weight."""
+    """`turns` counts the requests that it has admitted. `wheel` is there for a strategy by weight."""
 
     def __init__(self, name: str, candidates: Candidates) -> None:
         self.name: Final = name
@@ -19,7 +19,7 @@ class Pool:
         self.wheel: Wheel | None = None
 
     def rotate_by_weight(self) -> None:
-        """Keep the position of the wheel where endpoints and weights are as before, else begin a new rotation."""
+        """Keep the wheel's position where endpoints and weights are as before, else begin anew."""
         if self.wheel is not None and self.wheel.fits(self.candidates):
             self.wheel.renew(self.candidates)
         else:

@@ -23,7 +23,7 @@ class _Seat:
 
 @final
 class Wheel:
-    """The rotation of one pool. After `t` picks an endpoint of weight `w` picked `c` times has wealth w(t+1) - Tc."""
+    """The rotation of one pool. After `t` picks, weight `w` picked `c` times has the wealth w(t+1) - Tc."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
@@ -109,7 +109,7 @@ class Wheel:
         return best
 
     def _start_over(self) -> None:
-        """A full cycle returns everybody's wealth to where it began; subtracting it keeps the numbers small."""
+        """A full cycle returns everybody's wealth to its beginning; subtracting keeps the numbers small."""
         for queue in self._queues.values():
             for seat in queue:
                 seat.picks -= seat.endpoint.weight

@@ -17,6 +17,7 @@ class WeightedRandom(Strategy):
         if want == 1:
             drawn = int(turn.rng.random() * candidates.total_weight)
             return [candidates.endpoints[bisect_right(candidates.upto, drawn)]]
-        keyed = [(turn.rng.random() ** (1.0 / endpoint.weight), endpoint) for endpoint in candidates.endpoints]
+        draw = turn.rng.random
+        keyed = [(draw() ** (1.0 / endpoint.weight), endpoint) for endpoint in candidates.endpoints]
         keyed.sort(key=lambda pair: -pair[0])
         return [endpoint for _, endpoint in keyed[:want]]

@@ -10,7 +10,7 @@ from sidecar.core.strategies.base import Strategy, Turn
 
 @final
 class WeightedRoundRobin(Strategy):
-    """Exact shares after each full cycle (the sum of the weights), in the order of nginx's smooth algorithm."""
+    """Exact shares after each full cycle (the sum of weights), in the order of nginx's smooth algorithm."""
 
     def rank(self, turn: Turn, want: int) -> list[Endpoint]:
         wheel = turn.pool.wheel
