@@ -39,7 +39,7 @@ class RouteVerdict:
 
 @final
 class CandidateVerdict:
-    """One endpoint of the chosen pool. `place` is from 1 in the strategy's order; 0 is passed over, for `why`."""
+    """One endpoint of the chosen pool. `place` counts from 1; 0 is passed over, and `why` says why."""
 
     def __init__(self, endpoint: Endpoint, place: int, why: str) -> None:
         self.endpoint: Final = endpoint

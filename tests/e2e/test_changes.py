@@ -106,10 +106,10 @@ def test_a_default_route_takes_what_nothing_matches(editable: Gateway) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("routes: [", "line"),
+        ("routes: [", "gateway.yaml:3: not valid YAML"),
         (START.replace("to: new", "to: nwe"), 'there is no cluster or endpoint "nwe"'),
-        (START.replace("enabled", "enabeld"), 'did you mean "enabled"'),
-        ("", "clusters"),
+        (START.replace("enabled", "enabeld"), "did you mean enabled?"),
+        ("", "the file is empty"),
     ],
     ids=["no YAML", "no such cluster", "an unknown key", "empty"],
 )
@@ -120,12 +120,13 @@ def test_a_bad_file_is_refused_with_its_reason_and_the_old_one_stays(
     sidecar = editable.sidecar
     generation = editable.generation
     refused = sidecar.sample("sidecar_config_reloads_total", result="refused")
+    told = len(sidecar.events("config_refused"))
 
     editable.write(f"# changed\n{text}")
     sidecar.tell(signal.SIGHUP)
     until(lambda: sidecar.sample("sidecar_config_reloads_total", result="refused") > refused, "the refusal")
 
-    assert problem in " ".join(line["problem"] for line in sidecar.events("config_refused"))
+    assert problem in " ".join(line["problem"] for line in sidecar.events("config_refused")[told:])
     assert editable.generation == generation
     assert editable.ask("/shop").name == "old"
 

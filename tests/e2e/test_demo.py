@@ -1,0 +1,157 @@
+"""`sidecar demo`, as somebody who has just cloned the repository runs it."""
+
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running.asking import ask
+from tests.running.groups import killed, stopped
+from tests.running.ports import accepts
+from tests.running.sidecar import command, environment, run
+from tests.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+QUICKSTART = Path(__file__).parents[2] / "deploy" / "examples" / "quickstart.yaml"
+USUAL_PORTS = [50051, 9900, 9901, 10000, 8101, 8111]
+STARTS_WITHIN_S = 20.0
+
+
+@contextmanager
+def _taken(ports: list[int]) -> Iterator[None]:
+    """Somebody listens on all of them, this test where nobody else did."""
+    with ExitStack() as stack:
+        for port in ports:
+            held = stack.enter_context(socket.socket())
+            try:
+                held.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            held.listen()
+        yield
+
+
+def _lines_with(text: str, word: str) -> list[str]:
+    return [line for line in text.splitlines() if word in line]
+
+
+def test_the_quickstart_holds_what_it_promises(tmp_path: Path) -> None:
+    """V6 and everything that the file shows."""
+    done = run("demo", QUICKSTART, "--check", TMPDIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "13 held, 0 did not" in done.stdout
+    assert "NO" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_quickstart_is_what_the_demo_runs_by_default() -> None:
+    """V6"""
+    done = run("demo", "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "13 held, 0 did not" in done.stdout
+
+
+def test_a_wrong_expectation_is_told_and_fails(tmp_path: Path) -> None:
+    """V6"""
+    text = QUICKSTART.read_text()
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(
+        text.replace(
+            "expect: {status: 200, endpoint: shop-next}", "expect: {status: 200, endpoint: shop-a}", 1
+        )
+    )
+    assert wrong.read_text() != text
+
+    done = run("demo", wrong, "--check")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "12 held, 1 did not" in done.stdout
+    (row,) = _lines_with(done.stdout, " NO ")
+    assert "endpoint is shop-next" in done.stdout
+    assert "one endpoint by name" in row
+
+
+def test_ports_that_are_taken_are_replaced_and_told(tmp_path: Path) -> None:
+    """V6"""
+    with _taken(USUAL_PORTS):
+        done = run("demo", QUICKSTART, "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for port in USUAL_PORTS:
+        (line,) = _lines_with(done.stdout, f"port {port} is taken, using ")
+        assert int(line.rpartition(" ")[2]) not in USUAL_PORTS
+
+
+def test_a_file_without_a_tour_has_nothing_to_check(tmp_path: Path) -> None:
+    """V6"""
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        "clusters: {a: {endpoints: [{address: '127.0.0.1:8080'}]}}\nroutes: [{name: all, to: a}]\n"
+    )
+
+    done = run("demo", bare, "--check")
+
+    assert done.returncode == 2
+    assert done.stderr == f"{bare} has no tour to check: add requests under demo.tour\n"
+
+
+def test_a_file_that_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """V4"""
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("clusters: {a: {}}\nroutes: [{name: all, to: b}]\n")
+
+    done = run("demo", wrong)
+
+    assert done.returncode == 2
+    assert 'there is no cluster or endpoint "b"' in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_shows_each_decision_and_stops_without_a_trace(tmp_path: Path, number: signal.Signals) -> None:
+    """V6 O6: curl lines to try, a line for each request, and nothing left at the end."""
+    output = tmp_path / "output"
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            [*command(), "demo", str(QUICKSTART)],
+            stdout=written,
+            stderr=written,
+            env=environment(TMPDIR=str(scratch), PYTHONUNBUFFERED="1"),
+            start_new_session=True,
+        )
+    try:
+        until(lambda: "Each decision shows here" in output.read_text(), "the start", STARTS_WITHIN_S)
+        welcome = output.read_text()
+        curls = [shlex.split(line) for line in welcome.splitlines() if line.startswith("  curl ")]
+        assert len(curls) == 5
+        port = int(curls[0][-1].split("/")[2].rpartition(":")[2])
+
+        assert ask(port, "/one/of-many").seen["endpoint"] == "shop-next"
+        assert ask(port, "/nothing").status == 404
+
+        until(lambda: "GET /nothing ->" in output.read_text(), "the line of the last request")
+        (decided,) = _lines_with(output.read_text(), "GET /one/of-many ->")
+        assert "shop/shop-next" in decided
+        (refused,) = _lines_with(output.read_text(), "GET /nothing ->")
+        assert "refused with 404: no route matches this request" in refused
+
+        listening = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", welcome)}
+        assert len(listening) == 3 + 8
+        assert all(accepts(port) for port in listening)
+
+        assert stopped(process, number) == 0
+        assert "Stopping." in output.read_text()
+        assert not [port for port in listening if accepts(port)]
+        assert list(scratch.iterdir()) == []
+    finally:
+        killed(process)
