@@ -5,8 +5,6 @@ from typing import Any
 
 from sidecar.core.request import Headers, Request, headers_of
 
-_NONE = b""
-
 
 def request_of_header_map(header_map: Any) -> Request:
     """From Envoy's HeaderMap, which has the pseudo-headers among the others.
@@ -15,20 +13,14 @@ def request_of_header_map(header_map: Any) -> Request:
     """
     pairs = header_map.headers
     first: dict[str, bytes] = {pair.key: pair.raw_value for pair in pairs}
-    if len(first) == len(pairs) and _NONE not in first.values():
+    if len(first) == len(pairs) and b"" not in first.values():
         headers = Headers(first)
-        path = first.get(":path", b"/")
-        method = first.get(":method", b"GET")
-        authority = first.get(":authority", _NONE)
     else:
         headers = headers_of((pair.key, pair.raw_value or pair.value.encode()) for pair in pairs)
-        path = (headers.first(":path") or "/").encode("utf-8", "surrogateescape")
-        method = (headers.first(":method") or "GET").encode("utf-8", "surrogateescape")
-        authority = (headers.first(":authority") or "").encode("utf-8", "surrogateescape")
     return Request(
-        method.decode("utf-8", "surrogateescape"),
-        authority.decode("utf-8", "surrogateescape"),
-        path.decode("utf-8", "surrogateescape"),
+        headers.first(":method") or "GET",
+        headers.first(":authority") or "",
+        headers.first(":path") or "/",
         headers,
     )
 
