@@ -45,7 +45,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 def cli() -> None:
     """Decides where each request goes, and why: a routing service beside Envoy.
 
-    Exit codes: 0 yes, 1 no (a check or a tour failed), 2 wrong usage or configuration.
+    Exit codes: 0 yes, 1 no (a request would be refused, a tour failed), 2 wrong usage or configuration.
     """
 
 

@@ -1,5 +1,6 @@
 """`sidecar explain`: a decision and its reasons, for people and for programs."""
 
+import sys
 import time
 from random import Random
 
@@ -40,7 +41,7 @@ def print_as_json(explanation: Explanation) -> bool:
 
 def print_as_text(explanation: Explanation, method: str, target: str) -> bool:
     """Returns whether the request would be refused."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
     console.print(Text(f"{method} {target}", style="bold"))
     console.print()
     console.print("Routes, in the order of precedence:")

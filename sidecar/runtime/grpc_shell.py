@@ -5,7 +5,7 @@ Handlers read and write raw bytes on the call itself, which costs less than gene
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._waiting: Final[set[asyncio.Task[Any]]] = set()
-        self.draining = False
+        self._draining = asyncio.Event()
         self._in_flight = 0
         self._idle: asyncio.Event | None = None
 
@@ -65,31 +65,24 @@ class Calls:
 
     def end_waiting(self) -> None:
         """End with OK every call that waits for its peer, now and from now on."""
-        self.draining = True
+        self._draining.set()
         for task in self._waiting:
             task.cancel()
 
     async def next_message(self, context: Any) -> Any:
         """The next message of the call, or EOF, also when the shutdown ends it."""
-        if self.draining:
+        if self._draining.is_set():
             return grpc.aio.EOF
-        message: Any = grpc.aio.EOF
-        with self.only_waiting():
-            message = await context.read()
-        return message  # noqa: RET504 - a shutdown ends the block above before it is set
-
-    @contextlib.contextmanager
-    def only_waiting(self) -> Iterator[None]:
-        """What happens within may be cut short by the shutdown; then the call goes on after it."""
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
         try:
-            yield
+            return await context.read()
         except asyncio.CancelledError:
-            if not self.draining:
+            if not self._draining.is_set():
                 raise
             task.uncancel()
+            return grpc.aio.EOF
         finally:
             self._waiting.discard(task)
 
@@ -121,7 +114,6 @@ class GrpcShell:
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
         stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
-        await asyncio.sleep(0)  # who watches the health is told of its last change before it is cut short
         await self._calls.idle(grace_s)
         self._calls.end_waiting()
         await stopping
@@ -158,7 +150,7 @@ def _handler(method: Method, calls: Calls) -> Any:
         case Unary():
             return grpc.unary_unary_rpc_method_handler(_unary(method.handler))
         case Watch():
-            return grpc.unary_stream_rpc_method_handler(_watch(method.handler, calls))
+            return grpc.unary_stream_rpc_method_handler(_watch(method.handler))
         case Bidirectional():
             return grpc.stream_stream_rpc_method_handler(_conversation(method.open, calls))
         case ClientStream():
@@ -177,17 +169,11 @@ def _unary(handler: Callable[[bytes], bytes]) -> Callable[[bytes, Any], Awaitabl
 
 
 def _watch(
-    handler: Callable[[bytes], AsyncIterator[bytes]], calls: Calls
+    handler: Callable[[bytes], AsyncIterator[bytes]],
 ) -> Callable[[bytes, Any], Awaitable[None]]:
     async def call(data: bytes, context: Any) -> None:
-        replies = handler(data)
         try:
-            while not calls.draining:
-                reply = None
-                with calls.only_waiting():
-                    reply = await anext(replies, None)
-                if reply is None:
-                    return
+            async for reply in handler(data):
                 await context.write(reply)
         except Failed as failed:
             await _abort(context, failed)

@@ -27,6 +27,7 @@ class Health:
     def __init__(self, names: Sequence[str]) -> None:
         self._names: Final = {"", "readiness", *names}
         self._ready = False
+        self._leaving = False
         self._changed: asyncio.Event = asyncio.Event()
 
     @property
@@ -37,6 +38,7 @@ class Health:
         self._turn(ready=True)
 
     def draining(self) -> None:
+        self._leaving = True
         self._turn(ready=False)
 
     def _turn(self, *, ready: bool) -> None:
@@ -87,6 +89,8 @@ class Health:
             if status != told:
                 told = status
                 yield _encoded(_Status(status=status))
+            if self._leaving:  # this was the last change: the stream ends with OK
+                return
             await changed.wait()
 
 

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from sidecar.core.decision import Reason
 from sidecar.core.engine import Engine
-from sidecar.core.outcome import Failure, Outcome
+from sidecar.core.outcome import Outcome
 from sidecar.core.state.tickets import Ticket
 
 _DURATIONS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -77,11 +77,10 @@ class Measures:
         method = ticket.method if ticket.method in _METHODS else "OTHER"
         key = (ticket.route, method, outcome.status, upstream)
         self.requests[key] = self.requests.get(key, 0) + 1
-        if outcome.failure is not Failure.LOST:
-            times = self.durations.get((ticket.route, upstream))
-            if times is None:
-                times = self.durations[ticket.route, upstream] = Histogram(_DURATIONS_S)
-            times.observe(seconds)
+        times = self.durations.get((ticket.route, upstream))
+        if times is None:
+            times = self.durations[ticket.route, upstream] = Histogram(_DURATIONS_S)
+        times.observe(seconds)
 
     def forget_routes(self, kept: set[str]) -> None:
         """Drop the counts of routes that are no more, so that years of reloads do not add up."""

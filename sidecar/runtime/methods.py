@@ -51,7 +51,7 @@ class Unary:
 
 @dataclass(frozen=True)
 class Watch:
-    """One message in, a stream out until the caller leaves. The handler may raise Failed."""
+    """One message in, a stream out until the caller leaves or the service does. May raise Failed."""
 
     handler: Callable[[bytes], AsyncIterator[bytes]]
 

@@ -6,7 +6,9 @@ Loading happens in a thread, so that requests are decided on the old plan in the
 """
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ import structlog
 
 from sidecar.config.errors import ConfigError
 from sidecar.config.load import Loaded, load
+from sidecar.config.schema import Config, HeaderEdits
 from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
 
@@ -64,28 +67,53 @@ class Reloader:
     async def _reload(self) -> None:
         generation = self._loaded.plan.generation + 1
         try:
-            loaded = await asyncio.to_thread(load, self._path, generation)
+            with _no_collections():
+                loaded, changed = await asyncio.to_thread(
+                    _loaded, self._path, generation, self._loaded.config
+                )
         except ConfigError as error:
             self._measures.reloads["refused"] += 1
             for problem in str(error).splitlines():
                 log.warning("config_refused", problem=problem, keeps_generation=generation - 1)
             return
-        if loaded.config == self._loaded.config:
+        if not changed:
             self._measures.reloads["unchanged"] += 1
             log.info("config_unchanged", generation=generation - 1)
             return
-        needs_restart = [
-            section
-            for section in ("listen", "tickets")
-            if getattr(loaded.config, section) != getattr(self._loaded.config, section)
-        ]
+        old = self._loaded.config
         self._swap(loaded.plan)
         self._loaded = loaded
+        gc.freeze()  # a large plan would make each later collection a pause of a tenth of a second
         self._measures.reloads["applied"] += 1
         self._measures.forget_routes({route.name for route in loaded.plan.routes})
         log.info("config_applied", generation=generation, routes=len(loaded.plan.routes), notes=loaded.notes)
-        if needs_restart:
-            log.warning("restart_needed", sections=needs_restart, reason="these are read at start only")
+        new = loaded.config
+        if (old.listen, old.tickets.most) != (new.listen, new.tickets.most):
+            log.warning("restart_needed", reason="listen and tickets.most are read at start only")
+        if _for_envoy(old) != _for_envoy(new):
+            log.warning("envoy_outdated", reason="this change needs what `sidecar envoy` prints now")
+
+
+def _loaded(path: Path, generation: int, old: Config) -> tuple[Loaded, bool]:
+    """The file, and whether it says anything new."""
+    loaded = load(path, generation)
+    return loaded, loaded.config != old
+
+
+def _for_envoy(config: Config) -> object:
+    """What Envoy's own configuration is made from, besides the addresses of the sidecar."""
+    static = [(route.name, route.headers.response) for route in config.routes]
+    return config.envoy, config.clusters, config.on_error, [one for one in static if one[1] != HeaderEdits()]
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Reading a large file makes many objects and no garbage; looking for some would hold up requests."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _look(path: Path) -> _Look:

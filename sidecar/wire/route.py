@@ -55,7 +55,7 @@ def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
         raise Malformed(f"status must be 100 to 599, or 0 for none, got {message.status}")
     duration = message.duration_seconds if message.HasField("duration_seconds") else -1.0
     if message.HasField("duration_seconds") and not 0.0 <= duration < 1e9:  # NaN fails this as well
-        raise Malformed(f"duration_seconds must be 0 or more, got {duration}")
+        raise Malformed(f"duration_seconds must be 0 to 1e9, got {duration}")
     failure = _FAILURES.get(message.failure)
     if failure is None:
         raise Malformed(f"failure must be one of the values of Failure, got {message.failure}")

@@ -131,6 +131,11 @@ def _call(channel: grpc.Channel, method: str, message: Any, answer: Any) -> Any:
     return call(message, timeout=_TIMEOUT_S)
 
 
+def _tickets(gateway: Gateway) -> tuple[dict[tuple[str, ...], float], float]:
+    sidecar = gateway.sidecar
+    return sidecar.samples("sidecar_tickets_total", "end"), sidecar.sample("sidecar_tickets_open")
+
+
 def test_the_same_facts_give_the_same_decision_both_ways(asked: Gateway, channel: grpc.Channel) -> None:
     """V1 V2: 60 requests from a fixed seed; every route but the refusals is deterministic."""
     routes: Counter[str] = Counter()

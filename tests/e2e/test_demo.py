@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.running.asking import ask
-from tests.running.groups import killed, stopped
+from tests.running.groups import stopped
 from tests.running.ports import accepts
 from tests.running.sidecar import command, environment, run
 from tests.waiting import until
@@ -36,6 +36,26 @@ def _taken(ports: list[int]) -> Iterator[None]:
                 continue
             held.listen()
         yield
+
+
+@contextmanager
+def _demo(folder: Path, *arguments: str | Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The process and the file with all it says; its own files are under `scratch`."""
+    output = folder / "output"
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    with output.open("wb") as written:
+        process = subprocess.Popen(
+            [*command(), "demo", *map(str, arguments)],
+            stdout=written,
+            stderr=written,
+            env=environment(TMPDIR=str(scratch), PYTHONUNBUFFERED="1"),
+            start_new_session=True,
+        )
+    try:
+        yield process, output
+    finally:
+        stopped(process)
 
 
 def _lines_with(text: str, word: str) -> list[str]:
@@ -104,6 +124,46 @@ def test_a_file_without_a_tour_has_nothing_to_check(tmp_path: Path) -> None:
     assert done.stderr == f"{bare} has no tour to check: add requests under demo.tour\n"
 
 
+def test_endpoints_without_ids_go_by_their_addresses(tmp_path: Path) -> None:
+    """V6 A1: in the file, its routes and its tour, wherever they run."""
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        """
+clusters: {a: {endpoints: [{address: "10.0.0.1:8131"}, {address: "10.0.0.2:8131"}]}}
+routes:
+  - {name: all, to: a, strategy: round_robin}
+  - {name: one, match: {path: /one}, to: "10.0.0.2:8131"}
+  - {name: pool, match: {path: /pool}, pool: ["10.0.0.2:8131", {cluster: a, endpoint: "10.0.0.1:8131"}]}
+demo:
+  tour:
+    - {path: /, times: 4, expect: {endpoints: {"10.0.0.1:8131": 2, "10.0.0.2:8131": 2}}}
+    - {path: /one, times: 2, expect: {endpoint: "10.0.0.2:8131"}}
+    - {path: /pool, times: 2, expect: {endpoints: {"10.0.0.1:8131": 1, "10.0.0.2:8131": 1}}}
+"""
+    )
+
+    done = run("demo", bare, "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 held, 0 did not" in done.stdout
+
+
+def test_a_check_can_be_stopped_before_its_end(tmp_path: Path) -> None:
+    """V6: it says so, and it did not hold."""
+    long = tmp_path / "long.yaml"
+    long.write_text(
+        "clusters: {a: {endpoints: [{address: '127.0.0.1:8141', id: one}]}}\n"
+        "envoy: {listen: '127.0.0.1:10041'}\n"
+        "routes: [{name: all, to: a}]\n"
+        "demo: {tour: [{path: /, times: 10000, expect: {status: 200}}]}\n"
+    )
+    with _demo(tmp_path, long, "--check") as (process, output):
+        until(lambda: any(tmp_path.glob("scratch/*/envoy.log")), "the start", STARTS_WITHIN_S)
+        assert stopped(process, signal.SIGINT) == 1
+        assert "Stopped before the end of the tour." in output.read_text()
+    assert not any((tmp_path / "scratch").iterdir())
+
+
 def test_a_file_that_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> None:
     """V4"""
     wrong = tmp_path / "wrong.yaml"
@@ -118,18 +178,7 @@ def test_a_file_that_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_shows_each_decision_and_stops_without_a_trace(tmp_path: Path, number: signal.Signals) -> None:
     """V6 O6: curl lines to try, a line for each request, and nothing left at the end."""
-    output = tmp_path / "output"
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    with output.open("wb") as written:
-        process = subprocess.Popen(
-            [*command(), "demo", str(QUICKSTART)],
-            stdout=written,
-            stderr=written,
-            env=environment(TMPDIR=str(scratch), PYTHONUNBUFFERED="1"),
-            start_new_session=True,
-        )
-    try:
+    with _demo(tmp_path, QUICKSTART) as (process, output):
         until(lambda: "Each decision shows here" in output.read_text(), "the start", STARTS_WITHIN_S)
         welcome = output.read_text()
         curls = [shlex.split(line) for line in welcome.splitlines() if line.startswith("  curl ")]
@@ -152,6 +201,4 @@ def test_it_shows_each_decision_and_stops_without_a_trace(tmp_path: Path, number
         assert stopped(process, number) == 0
         assert "Stopping." in output.read_text()
         assert not [port for port in listening if accepts(port)]
-        assert list(scratch.iterdir()) == []
-    finally:
-        killed(process)
+    assert not any((tmp_path / "scratch").iterdir())

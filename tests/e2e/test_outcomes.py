@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 GATEWAY = """\
 listen: {grpc: $grpc, admin: $admin}
-envoy: {listen: $envoy, admin: null, feedback: FEEDBACK}
+envoy: {listen: $envoy, admin: null, message_timeout: 1s, feedback: FEEDBACK}
 clusters:
   shop: {endpoints: [{address: $a}, {address: $b}]}
   broken: {endpoints: [{address: $c}]}

@@ -64,8 +64,8 @@ class Caller:
     ) -> None:
         await self._channel.close()
 
-    def process(self) -> Exchange:
-        return Exchange(self._channel.stream_stream(f"/{EXT_PROC}/Process")())
+    def process(self, *metadata: tuple[str, str]) -> Exchange:
+        return Exchange(self._channel.stream_stream(f"/{EXT_PROC}/Process")(metadata=metadata))
 
     def access_log(self) -> Any:
         return self._channel.stream_unary(f"/{ACCESS_LOG}/StreamAccessLogs")()

@@ -82,6 +82,23 @@ def test_replaces_the_socket_that_a_dead_process_left(folder: Path) -> None:
     with_sidecar(ask, address=f"unix:{path}")
 
 
+def test_clears_away_nothing_but_the_socket_of_the_dead(folder: Path) -> None:
+    """V6"""
+    left_behind(folder / "dead.sock")
+    (folder / "notes.txt").write_text("keep me")
+    clear_the_way(folder / "dead.sock")
+    clear_the_way(folder / "not-there.sock")
+
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_needs_no_admin_address(folder: Path) -> None:
+    """V6"""
+    with process(folder, SMALL, "--admin", "none") as one:
+        assert one.wait_ready()["admin"] is None
+        answers(one.address)
+
+
 def test_answers_on_several_addresses(folder: Path) -> None:
     """V6"""
     path = folder / "sidecar.sock"

@@ -225,10 +225,22 @@ def test_says_what_only_a_restart_can_change(file: Path) -> None:
     """V4"""
 
     async def ask(watched: Watched) -> None:
-        watched.write(FIRST + "listen: {drain: 7s}\ntickets: {lease: 1m}\n")
+        watched.write(FIRST + "tickets: {lease: 1m}\n")
         await watched.reloads(applied=1)
+        assert watched.log[-1]["event"] == "config_applied"
+        watched.write(FIRST + "tickets: {lease: 1m, most: 1000}\n")
+        await watched.reloads(applied=2)
         assert watched.log[-1]["event"] == "restart_needed"
-        assert watched.log[-1]["sections"] == ["listen", "tickets"]
+        assert watched.log[-1]["reason"] == "listen and tickets.most are read at start only"
+
+
+def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
+    """V4: what Envoy itself performs does not change with the sidecar's plan."""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(FIRST + "envoy: {message_timeout: 300ms}\n")
+        await watched.reloads(applied=1)
+        assert watched.log[-1]["event"] == "envoy_outdated"
 
     watching(file, ask)
 

@@ -12,7 +12,7 @@ from sidecar.core.request import Request
 from sidecar.core.rules.base import Matcher
 from sidecar.core.state.base import Learner
 from sidecar.core.state.tickets import Ticket
-from tests.builders import a_route
+from tests.builders import a_route, a_variant
 from tests.runtime.sidecars import SMALL, Sidecar, with_sidecar
 from tests.waiting import until_in_loop
 from tests.wire.entries import an_entry, batch
@@ -114,6 +114,18 @@ def test_a_reload_mends_what_was_broken() -> None:
         assert (await sidecar.caller.route("/shop")).refusal.status == 500
         sidecar.parts.router.swap(Plan(2, [a_route("mended")]))
         assert (await sidecar.caller.route("/shop")).decision.route == "mended"
+
+    with_sidecar(ask, REFUSES, broken)
+
+
+def test_a_reload_changes_the_way_out() -> None:
+    """checklist 17, V4"""
+
+    async def ask(sidecar: Sidecar) -> None:
+        assert (await sidecar.caller.route("/shop")).refusal.status == 500
+        sidecar.parts.router.swap(Plan(2, [a_route("broken", Broken())], on_error=a_variant("spare")))
+        decision = (await sidecar.caller.route("/shop")).decision
+        assert (decision.route, decision.variant, decision.generation) == ("on_error", "spare", 2)
 
     with_sidecar(ask, REFUSES, broken)
 

@@ -5,7 +5,9 @@ import contextlib
 import shlex
 import signal
 import tempfile
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -67,7 +69,7 @@ async def _run(staged: Stage, console: Console, *, check: bool) -> bool:
         text = to_yaml(bootstrap(staged.loaded.config))
         process = await stack.enter_async_context(envoy_process.proxying(text, staged.envoy_admin, scratch))
         if check:
-            return await _check(staged, console)
+            return await _unless_told(_check(staged, console), told, console)
         _welcome(staged, console)
         waits = {asyncio.ensure_future(told.wait()), asyncio.ensure_future(process.wait())}
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +80,20 @@ async def _run(staged: Stage, console: Console, *, check: bool) -> bool:
             return False
         console.print("Stopping.")
     return True
+
+
+async def _unless_told(checking: Coroutine[Any, Any, bool], told: asyncio.Event, console: Console) -> bool:
+    """What the check says; False when it was stopped before its end."""
+    check, stop = asyncio.ensure_future(checking), asyncio.ensure_future(told.wait())
+    await asyncio.wait({check, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if check.done():
+        return check.result()
+    check.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await check
+    console.print("Stopped before the end of the tour.")
+    return False
 
 
 async def _check(staged: Stage, console: Console) -> bool:

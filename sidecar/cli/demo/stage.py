@@ -54,15 +54,35 @@ def stage(path: Path) -> Stage:
     envoy["listen"] = ports.take("Envoy", envoy.get("listen", "0.0.0.0:10000"))
     envoy["admin"] = ports.take("Envoy's admin page", envoy.get("admin") or "127.0.0.1:9901")
     places = []
+    named_by_address: dict[str, str] = {}
     for cluster, section in data["clusters"].items():
         section = data["clusters"][cluster] = dict(section or {})
         section["endpoints"] = section.get("endpoints") or [{"address": f"{_HERE}:8080", "id": cluster}]
         for endpoint in section["endpoints"]:
-            endpoint.setdefault("id", endpoint["address"])
-            endpoint["address"] = ports.take(f"{cluster}/{endpoint['id']}", endpoint["address"])
-            places.append(Place(cluster, str(endpoint["id"]), endpoint["address"]))
+            wanted = endpoint["address"]
+            name = str(endpoint.get("id") or wanted)
+            endpoint["address"] = ports.take(f"{cluster}/{name}", wanted)
+            if name == wanted:
+                named_by_address[wanted] = endpoint["address"]
+            places.append(Place(cluster, name, endpoint["address"]))
+    data["routes"] = _renamed(data["routes"], named_by_address)
     text = yaml.safe_dump(data, sort_keys=False)
     return Stage(loads(text, path.name, 1), text, places, envoy["listen"], envoy["admin"], ports.moved)
+
+
+def _renamed(routes: Any, names: dict[str, str]) -> Any:
+    """The routes, with targets that are endpoints without an id, and so go by their address, moved too."""
+    if isinstance(routes, list):
+        return [_renamed(each, names) for each in routes]
+    if not isinstance(routes, dict):
+        return routes
+    moved = {key: _renamed(value, names) for key, value in routes.items()}
+    for key in ("to", "endpoint"):
+        if isinstance(moved.get(key), str):
+            moved[key] = names.get(moved[key], moved[key])
+    if isinstance(moved.get("pool"), list):
+        moved["pool"] = [names.get(each, each) if isinstance(each, str) else each for each in moved["pool"]]
+    return moved
 
 
 class _Ports:
