@@ -1,5 +1,6 @@
 """The commands of `sidecar`. Each imports what it needs when it runs, so that help is instant."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def cli() -> None:
 )
 def serve(config: Path, listen: tuple[str, ...], admin: str | None, log_format: Any, log_level: str) -> None:
     """Answer Envoy and RouteService callers until SIGTERM; SIGHUP reloads CONFIG."""
+    gc.disable()  # until the server is ready: starting makes objects that stay
     import uvloop
 
     from sidecar.app import build

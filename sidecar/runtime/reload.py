@@ -8,6 +8,7 @@ Loading happens in a thread, so that requests are decided on the old plan in the
 import asyncio
 import contextlib
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,8 @@ from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
 
 log = structlog.get_logger("config")
+
+_SWITCH_S: Final = 0.0005
 
 _Look = tuple[int, int, int] | None
 
@@ -67,7 +70,7 @@ class Reloader:
     async def _reload(self) -> None:
         generation = self._loaded.plan.generation + 1
         try:
-            with _no_collections():
+            with _giving_way():
                 loaded, changed = await asyncio.to_thread(
                     _loaded, self._path, generation, self._loaded.config
                 )
@@ -107,13 +110,20 @@ def _for_envoy(config: Config) -> object:
 
 
 @contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
-    """Reading a large file makes many objects and no garbage; looking for some would hold up requests."""
+def _giving_way() -> Iterator[None]:
+    """The reading thread hands the interpreter to the requests' thread sooner, and looks for no garbage.
+
+    Reading a large file makes many objects and hardly any garbage, but each search for some would visit
+    them all with the interpreter held.
+    """
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        sys.setswitchinterval(interval_s)
 
 
 def _look(path: Path) -> _Look:

@@ -57,6 +57,7 @@ async def running(parts: Parts) -> AsyncIterator[list[str]]:
         # What lives as long as the process is not looked at again by every garbage collection.
         gc.collect()
         gc.freeze()
+        gc.enable()
         parts.health.ready()
         log.info(
             "ready",

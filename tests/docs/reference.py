@@ -33,9 +33,16 @@ def table(name: str) -> str:
     lines = ["| key | takes | default | meaning |", "|---|---|---|---|"]
     for key, about in section["properties"].items():
         default = "required" if key in required else _default(about)
-        cells = (f"`{key}`", _takes(about), default, about["description"])
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        cells = (f"`{key}`", _takes(about), default, _plain(about["description"]))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Nothing in it means anything in Markdown."""
+    for character in "\\*|<":
+        text = text.replace(character, f"\\{character}")
+    return text
 
 
 def _takes(about: dict[str, Any]) -> str:
@@ -56,8 +63,10 @@ def _takes(about: dict[str, Any]) -> str:
     kind = about.get("type", "")
     if kind == "array":
         return f"list of {_takes(about['items'])}"
-    if kind == "object" and isinstance(about.get("additionalProperties"), dict):
-        return f"mapping of names to {_takes(about['additionalProperties'])}"
+    if kind == "object":
+        values = [*about.get("patternProperties", {}).values(), about.get("additionalProperties")]
+        if isinstance(values[0], dict):
+            return f"mapping of names to {_takes(values[0])}"
     text = _text(about) if kind == "string" else _KINDS.get(kind, "anything")
     return text + _bounds(about)
 
@@ -81,8 +90,10 @@ def _default(about: dict[str, Any]) -> str:
     default = about.get("default")
     if default is None:
         return "none"
-    if isinstance(default, dict) and default:
+    if isinstance(default, dict) and any(default.values()):
         return "as below"
+    if isinstance(default, dict):
+        return "`{}`"
     return f"`{_flow(default)}`"
 
 
