@@ -11,7 +11,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -71,42 +71,57 @@ class Reloader:
         generation = self._loaded.plan.generation + 1
         try:
             with _giving_way():
-                loaded, changed = await asyncio.to_thread(
-                    _loaded, self._path, generation, self._loaded.config
-                )
+                await self._apply(generation)
         except ConfigError as error:
             self._measures.reloads["refused"] += 1
             for problem in str(error).splitlines():
                 log.warning("config_refused", problem=problem, keeps_generation=generation - 1)
-            return
-        if not changed:
+
+    async def _apply(self, generation: int) -> None:
+        change = await asyncio.to_thread(_read, self._path, generation, self._loaded.config)
+        if change is None:
             self._measures.reloads["unchanged"] += 1
             log.info("config_unchanged", generation=generation - 1)
             return
-        old = self._loaded.config
-        self._swap(loaded.plan)
-        self._loaded = loaded
-        gc.freeze()  # a large plan would make each later collection a pause of a tenth of a second
+        old, self._loaded = [self._loaded], change.loaded
+        plan = change.loaded.plan
+        self._swap(plan)
         self._measures.reloads["applied"] += 1
-        self._measures.forget_routes({route.name for route in loaded.plan.routes})
-        log.info("config_applied", generation=generation, routes=len(loaded.plan.routes), notes=loaded.notes)
-        new = loaded.config
-        if (old.listen, old.tickets.most) != (new.listen, new.tickets.most):
-            log.warning("restart_needed", reason="listen and tickets.most are read at start only")
-        if _for_envoy(old) != _for_envoy(new):
-            log.warning("envoy_outdated", reason="this change needs what `sidecar envoy` prints now")
+        self._measures.forget_routes(change.routes)
+        log.info("config_applied", generation=generation, routes=len(plan.routes), notes=change.loaded.notes)
+        for event, reason in change.warnings:
+            log.warning(event, reason=reason)
+        await asyncio.to_thread(old.clear)  # a large plan takes a while to go, too
+        gc.freeze()  # and what stays would make each later collection a pause of a tenth of a second
 
 
-def _loaded(path: Path, generation: int, old: Config) -> tuple[Loaded, bool]:
-    """The file, and whether it says anything new."""
+class _Change(NamedTuple):
+    """A file that says something new; `warnings` are events with their reasons."""
+
+    loaded: Loaded
+    routes: set[str]
+    warnings: list[tuple[str, str]]
+
+
+def _read(path: Path, generation: int, old: Config) -> _Change | None:
+    """What the file says, None when nothing new. All that takes long for a large file is done here."""
     loaded = load(path, generation)
-    return loaded, loaded.config != old
+    new = loaded.config
+    if new == old:
+        return None
+    warnings = []
+    if (old.listen, old.tickets.most) != (new.listen, new.tickets.most):
+        warnings.append(("restart_needed", "listen and tickets.most are read at start only"))
+    if _for_envoy(old) != _for_envoy(new):
+        warnings.append(("envoy_outdated", "this change needs what `sidecar envoy` prints now"))
+    return _Change(loaded, {route.name for route in loaded.plan.routes}, warnings)
 
 
 def _for_envoy(config: Config) -> object:
     """What Envoy's own configuration is made from, besides the addresses of the sidecar."""
+    none = HeaderEdits()
     static = [(route.name, route.headers.response) for route in config.routes]
-    return config.envoy, config.clusters, config.on_error, [one for one in static if one[1] != HeaderEdits()]
+    return config.envoy, config.clusters, config.on_error, [one for one in static if one[1] != none]
 
 
 @contextlib.contextmanager

@@ -112,3 +112,5 @@ def _set(mutation: Any, name: str, value: str, action: int) -> None:
     option.header.key = name
     option.header.raw_value = value.encode("utf-8", "surrogateescape")
     option.append_action = action
+    if action == Append:  # Envoy's ext_proc looks at the older field, whose default is to overwrite
+        option.append.value = True

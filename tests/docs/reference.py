@@ -100,7 +100,9 @@ def _default(about: dict[str, Any]) -> str:
 def _flow(value: object) -> str:
     """As one would write it in the file."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items() if each is not None) + "}"
+        return (
+            "{" + ", ".join(f"{key}: {_flow(each)}" for key, each in value.items() if each is not None) + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     return value if isinstance(value, str) and value else json.dumps(value)

@@ -30,14 +30,16 @@ CONFIGURATIONS: Final = [
     block
     for page in PAGES
     for block in blocks(page, "yaml")
-    if set(yaml.safe_load(block.text)) & set(Config.model_fields)
+    if set(yaml.safe_load(block.text)) <= set(Config.model_fields)
 ]
 PAGES_WITH_COMMANDS: Final = [page for page in PAGES if blocks(page, "console")]
 
 
 def whole(text: str) -> str:
     """With the clusters and routes that the text leaves out."""
-    return text + "".join(part for key, part in REST.items() if not re.search(rf"^{key}:", text, re.MULTILINE))
+    return text + "".join(
+        part for key, part in REST.items() if not re.search(rf"^{key}:", text, re.MULTILINE)
+    )
 
 
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=str)

@@ -1,10 +1,12 @@
 """`sidecar demo`, as somebody who has just cloned the repository runs it."""
 
+import fcntl
 import re
 import shlex
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,12 +26,21 @@ USUAL_PORTS = [50051, 9900, 9901, 10000, 8101, 8111]
 STARTS_WITHIN_S = 20.0
 
 
+@pytest.fixture(autouse=True)
+def _one_at_a_time() -> Iterator[None]:
+    """The demo prefers fixed ports: two at once, in other workers or checkouts, would race for them."""
+    with (Path(tempfile.gettempdir()) / "sidecar-demo-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @contextmanager
 def _taken(ports: list[int]) -> Iterator[None]:
     """Somebody listens on all of them, this test where nobody else did."""
     with ExitStack() as stack:
         for port in ports:
             held = stack.enter_context(socket.socket())
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 held.bind(("127.0.0.1", port))
             except OSError:

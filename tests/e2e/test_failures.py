@@ -55,7 +55,7 @@ def test_no_request_fails_while_the_sidecar_drains(
 
 
 def test_a_killed_sidecar_leaves_requests_to_the_cluster_of_on_error(sparing: Gateway) -> None:
-    """V6: and its return needs no word to Envoy."""
+    """V6 X4: a forged header changes nothing then either, and its return needs no word to Envoy."""
     until(lambda: sparing.ask().name == "shop", "the sidecar's decisions")
 
     with load(sparing.envoy.port, "/", clients=2) as seen:
@@ -65,6 +65,8 @@ def test_a_killed_sidecar_leaves_requests_to_the_cluster_of_on_error(sparing: Ga
 
     assert seen.failed == []
     assert set(sparing.names("/", 5)) == {"spare"}
+    assert sparing.ask("/", {"x-sidecar-cluster": "shop", "x-sidecar-route": "shop"}).name == "spare"
+    assert sparing.ask("/", {"x-gateway-destination-endpoint": sparing.addresses["shop"]}).name == "spare"
     sparing.sidecar.start()
     until(lambda: sparing.ask().name == "shop", "its return", USED_AGAIN_WITHIN_S)
     until(

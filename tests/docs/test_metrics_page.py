@@ -1,0 +1,48 @@
+"""docs/metrics.md lists what `/metrics` gives, name by name and label by label."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.docs.pages import ROOT, codes, rows
+from tests.runtime.caller import Caller
+from tests.runtime.sidecars import SMALL, Process, process
+
+ROWS: Final = [cells for cells in rows((ROOT / "docs/metrics.md").read_text("utf-8")) if len(cells) == 4]
+_PARTS: Final = {"_bucket": "le", "_sum": "", "_count": ""}
+
+
+def test_every_metric_is_listed_with_its_kind_and_labels(tmp_path: Path) -> None:
+    with process(tmp_path, SMALL) as sidecar:
+        asyncio.run(a_request_and_its_end(sidecar.address))
+        given = metrics(sidecar)
+
+    assert {codes(name)[0]: (kind, set(codes(labels))) for name, kind, labels, _ in ROWS} == given
+
+
+def test_what_is_listed_is_listed_once() -> None:
+    names = [codes(cells[0])[0] for cells in ROWS]
+
+    assert sorted(set(names)) == sorted(names)
+
+
+def metrics(sidecar: Process) -> dict[str, tuple[str, set[str]]]:
+    """Kind and labels of each metric by the name that its samples have; of a histogram, its own."""
+    given: dict[str, tuple[str, set[str]]] = {}
+    for family in text_string_to_metric_families(sidecar.get("/metrics")[1]):
+        for sample in family.samples:
+            labels = set(sample.labels)
+            name = sample.name
+            if family.type == "histogram":
+                name = family.name
+                labels -= {"le"}
+            given[name] = (family.type, labels)
+    return given
+
+
+async def a_request_and_its_end(address: str) -> None:
+    async with Caller(address) as caller:
+        ticket = (await caller.route("/shop")).decision.ticket
+        await caller.report(ticket, 200)
