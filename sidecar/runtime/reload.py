@@ -89,18 +89,23 @@ class Reloader:
         self._measures.reloads["applied"] += 1
         self._measures.forget_routes(change.routes)
         log.info("config_applied", generation=generation, routes=len(plan.routes), notes=change.loaded.notes)
-        for event, reason in change.warnings:
-            log.warning(event, reason=reason)
+        if change.needs_restart:
+            log.warning(
+                "restart_needed", reason="listen, tickets.most and envoy.feedback are read at start only"
+            )
+        if change.outdates_envoy:
+            log.warning("envoy_outdated", reason="this change needs what `sidecar envoy` prints now")
         await asyncio.to_thread(old.clear)  # a large plan takes a while to go, too
         gc.freeze()  # and what stays would make each later collection a pause of a tenth of a second
 
 
 class _Change(NamedTuple):
-    """A file that says something new; `warnings` are events with their reasons."""
+    """A file that says something new."""
 
     loaded: Loaded
     routes: set[str]
-    warnings: list[tuple[str, str]]
+    needs_restart: bool
+    outdates_envoy: bool
 
 
 def _read(path: Path, generation: int, old: Config) -> _Change | None:
@@ -109,12 +114,17 @@ def _read(path: Path, generation: int, old: Config) -> _Change | None:
     new = loaded.config
     if new == old:
         return None
-    warnings = []
-    if (old.listen, old.tickets.most) != (new.listen, new.tickets.most):
-        warnings.append(("restart_needed", "listen and tickets.most are read at start only"))
-    if _for_envoy(old) != _for_envoy(new):
-        warnings.append(("envoy_outdated", "this change needs what `sidecar envoy` prints now"))
-    return _Change(loaded, {route.name for route in loaded.plan.routes}, warnings)
+    return _Change(
+        loaded,
+        {route.name for route in loaded.plan.routes},
+        needs_restart=_at_start(old) != _at_start(new),
+        outdates_envoy=_for_envoy(old) != _for_envoy(new),
+    )
+
+
+def _at_start(config: Config) -> object:
+    """What only a start reads."""
+    return config.listen, config.tickets.most, config.envoy.feedback
 
 
 def _for_envoy(config: Config) -> object:

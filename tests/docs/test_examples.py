@@ -113,3 +113,25 @@ def printed(command: str) -> list[str]:
     result = CliRunner().invoke(cli, arguments, prog_name="sidecar")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return [line.rstrip() for line in result.output.splitlines()]
+
+
+def test_the_pieces_for_an_envoy_are_those_that_are_printed() -> None:
+    """The README shows the filter and the route in short: what it shows stands in the example."""
+    (shown,) = [
+        yaml.safe_load(block.text)
+        for block in blocks(ROOT / "README.md", "yaml")
+        if "http_filters:" in block.text
+    ]
+    bootstrap = yaml.safe_load((ROOT / "envoy/minimal.yaml").read_text("utf-8"))
+    (chain,) = bootstrap["static_resources"]["listeners"][0]["filter_chains"]
+    manager = chain["filters"][0]["typed_config"]
+
+    assert within(shown["http_filters"][0], manager["http_filters"][0])
+    assert within(shown["routes"][0], manager["route_config"]["virtual_hosts"][0]["routes"][0])
+
+
+def within(part: object, whole: object) -> bool:
+    """Whether every key of `part` stands in `whole` with the same value."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and within(value, whole[key]) for key, value in part.items())
+    return part == whole

@@ -1,6 +1,7 @@
 """docs/metrics.md lists what `/metrics` gives, name by name and label by label."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,6 @@ from tests.runtime.caller import Caller
 from tests.runtime.sidecars import SMALL, Process, process
 
 ROWS: Final = [cells for cells in rows((ROOT / "docs/metrics.md").read_text("utf-8")) if len(cells) == 4]
-_PARTS: Final = {"_bucket": "le", "_sum": "", "_count": ""}
 
 
 def test_every_metric_is_listed_with_its_kind_and_labels(tmp_path: Path) -> None:
@@ -19,7 +19,10 @@ def test_every_metric_is_listed_with_its_kind_and_labels(tmp_path: Path) -> None
         asyncio.run(a_request_and_its_end(sidecar.address))
         given = metrics(sidecar)
 
-    assert {codes(name)[0]: (kind, set(codes(labels))) for name, kind, labels, _ in ROWS} == given
+    listed = {codes(name)[0]: (kind, set(codes(labels))) for name, kind, labels, _ in ROWS}
+    if sys.platform != "linux":  # only there are these known
+        listed = {name: told for name, told in listed.items() if not name.startswith("process_")}
+    assert listed == given
 
 
 def test_what_is_listed_is_listed_once() -> None:

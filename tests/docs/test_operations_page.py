@@ -52,11 +52,15 @@ def test_the_bounds_are_those_of_the_program() -> None:
 
 
 def events(source: Path) -> set[str]:
-    """First arguments of `log.info(…)` and so on, and of `_tell(bug, …)`."""
+    """First arguments of `log.info(…)` and so on, of `_tell(bug, …)`, and of what joins `warnings`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            said = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            is_event = node.func.attr in LEVELS or node.func.attr == "_tell"
-            found |= {word for word in said if is_event and isinstance(word, str)}
+            arguments = node.args
+            if ast.unparse(node.func) == "warnings.append" and isinstance(node.args[0], ast.Tuple):
+                arguments = node.args[0].elts[:1]
+            elif node.func.attr not in LEVELS | {"_tell"}:
+                continue
+            said = [argument.value for argument in arguments if isinstance(argument, ast.Constant)]
+            found |= {word for word in said if isinstance(word, str)}
     return {event for event in found if re.fullmatch(r"[a-z_]+", event)}

@@ -231,7 +231,7 @@ def test_says_what_only_a_restart_can_change(file: Path) -> None:
         watched.write(FIRST + "tickets: {lease: 1m, most: 1000}\n")
         await watched.reloads(applied=2)
         assert watched.log[-1]["event"] == "restart_needed"
-        assert watched.log[-1]["reason"] == "listen and tickets.most are read at start only"
+        assert watched.log[-1]["reason"] == "listen, tickets.most and envoy.feedback are read at start only"
 
 
 def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
