@@ -15,7 +15,7 @@ demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints;
 
 test: .venv/.installed ## All tests; those of the core run compiled and as plain Python
 	$(BIN)/pytest $(ARGS)
-	PYTHONPATH=. $(BIN)/pytest tests/core tests/contract tests/property $(ARGS)
+	PYTHONPATH=. $(BIN)/pytest tests/core tests/contract tests/property tests/wire $(ARGS)
 
 check: .venv/.installed ## Format, lint, types, import contracts, generated code
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Compiles `sidecar/core` with mypyc while the wheel is built, where a C compiler is there.
+"""Compiles `sidecar/core` and `sidecar/wire/reader.py` with mypyc while the wheel is built.
 
 The compiled modules are added to the wheel beside their sources, so the same package works either way.
 Set SIDECAR_PURE=1 to leave them out. A failed compilation is told and leaves a working pure wheel.
@@ -20,7 +20,7 @@ from pathlib import Path
 from mypyc.build import mypycify
 from setuptools import setup
 
-modules = sorted(str(path) for path in Path("sidecar/core").rglob("*.py"))
+modules = [*sorted(str(path) for path in Path("sidecar/core").rglob("*.py")), "sidecar/wire/reader.py"]
 setup(
     name="core",
     packages=[],
@@ -67,7 +67,9 @@ def _compile(root: Path, scratch: Path) -> list[tuple[Path, str]] | str:
     """(built file, its place in the wheel) for each module, or what the compiler said."""
     no_builds = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(root / "sidecar" / "core", scratch / "sidecar" / "core", ignore=no_builds)
-    shutil.copy(root / "sidecar" / "__init__.py", scratch / "sidecar")
+    (scratch / "sidecar" / "wire").mkdir()
+    for name in ("__init__.py", "wire/__init__.py", "wire/reader.py"):
+        shutil.copy(root / "sidecar" / name, scratch / "sidecar" / name)
     (scratch / "setup.py").write_text(_SETUP)
     done = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "tmp"],

@@ -66,9 +66,6 @@ class Measures:
         self.bugs = 0
         self.foreign_log_entries = 0
 
-    def decided(self, seconds: float) -> None:
-        self.decisions.observe(seconds)
-
     def refused(self, reason: Reason) -> None:
         self.refusals[reason] += 1
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -35,16 +35,10 @@ class Router:
         self._observer: Final = observer
         self._way_out: Decision | Refusal = _way_out(engine.plan)
 
-    def answer(
-        self,
-        message: Any,
-        decode: Callable[[Any], Request],
-        encode: Callable[[Decision | Refusal], bytes],
-    ) -> bytes:
+    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
         """The encoded answer. Whatever fails on the way, the caller gets the plan's `on_error` answer."""
         begun = time.monotonic()
         try:
-            request = decode(message)
             answer = self.engine.decide(request, begun)
             encoded = encode(answer)
             if self._observer is not None:
@@ -53,7 +47,7 @@ class Router:
             self._tell(bug, "decision_failed")
             answer = self._way_out
             encoded = encode(answer)
-        self._measures.decided(time.monotonic() - begun)
+        self._measures.decisions.observe(time.monotonic() - begun)
         if isinstance(answer, Refusal):
             self._measures.refused(answer.reason)
         return encoded

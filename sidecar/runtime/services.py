@@ -10,7 +10,7 @@ from sidecar.runtime.measures import Measures
 from sidecar.runtime.methods import Bidirectional, ClientStream, Code, Failed, Methods, Unary
 from sidecar.runtime.router import Router
 from sidecar.v1 import route_pb2
-from sidecar.wire import access_log, ext_proc, route
+from sidecar.wire import access_log, ext_proc, reader, route
 from sidecar.wire.answers import Answers
 
 EXT_PROC: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -73,7 +73,7 @@ class _RouteService:
     def route(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.RouteRequest, data)
         request = _checked(route.request_of_message, message)
-        return self._router.answer(request, _itself, route.encode_answer)
+        return self._router.answer(request, route.encode_answer)
 
     def report_outcome(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.ReportOutcomeRequest, data)
@@ -90,13 +90,16 @@ class _RouteService:
 def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
     """All methods by full name. With `feedback`, the ext_proc response phase settles tickets."""
     answers = Answers()
+    encode = answers.encode
 
     def open_ext_proc() -> _ExtProcCall:
         return _ExtProcCall(ext_proc.ExtProcStream(router, answers, feedback=feedback))
 
     def answer_headers(data: bytes) -> bytes:
-        call = open_ext_proc()
-        for reply in call.receive(data):
+        request = reader.request_headers(data)
+        if request is not None:
+            return router.answer(request, encode)
+        for reply in open_ext_proc().receive(data):
             return reply
         raise Failed(Code.INVALID_ARGUMENT, "a stream announced as request headers only begins otherwise")
 
@@ -110,10 +113,6 @@ def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
         f"/{ROUTE}/ReportOutcome": Unary(routes.report_outcome),
         f"/{ROUTE}/Explain": Unary(routes.explain),
     }
-
-
-def _itself(request: Any) -> Any:
-    return request
 
 
 def _parsed(kind: Any, data: bytes) -> Any:

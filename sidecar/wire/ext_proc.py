@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from sidecar.core.decision import Decision, Refusal
 from sidecar.core.request import Request
+from sidecar.wire import reader
 from sidecar.wire.answers import Answers
 from sidecar.wire.request import request_of_header_map
 
@@ -47,12 +48,7 @@ class Undecodable(Exception):
 class Router(Protocol):
     """What a stream asks. Neither call raises."""
 
-    def answer(
-        self,
-        message: Any,
-        decode: Callable[[Any], Request],
-        encode: Callable[[Decision | Refusal], bytes],
-    ) -> bytes:
+    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
         """The encoded answer to a request."""
 
     def responded(self, ticket_id: int, status: int) -> None:
@@ -75,6 +71,11 @@ class ExtProcStream:
 
     def receive(self, data: bytes) -> Sequence[bytes]:
         """The answers to one message, in order. Undecodable when it is no ProcessingRequest."""
+        if not self._decided:
+            request = reader.request_headers(data)
+            if request is not None:
+                self._decided = True
+                return (self._router.answer(request, self._encode),)
         try:
             message = ext_proc.ProcessingRequest.FromString(data)
         except DecodeError as error:
@@ -90,7 +91,7 @@ class ExtProcStream:
                 return (_GO_ON[phase],)
             self._decided = True
             return (
-                self._router.answer(message.request_headers.headers, request_of_header_map, self._encode),
+                self._router.answer(request_of_header_map(message.request_headers.headers), self._encode),
             )
         if phase == "request_body" and self._request_mode in _HANDED_OVER:
             return _given_back(message.request_body, "request_body", self._request_mode)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sidecar.core.request import Headers, Request, headers_of
+from sidecar.wire.reader import request_of_headers
 
 
 def request_of_header_map(header_map: Any) -> Request:
@@ -17,12 +18,7 @@ def request_of_header_map(header_map: Any) -> Request:
         headers = Headers(first)
     else:
         headers = headers_of((pair.key, pair.raw_value or pair.value.encode()) for pair in pairs)
-    return Request(
-        headers.first(":method") or "GET",
-        headers.first(":authority") or "",
-        headers.first(":path") or "/",
-        headers,
-    )
+    return request_of_headers(headers)
 
 
 def request_of(method: str, authority: str, target: str, headers: Iterable[tuple[str, bytes]]) -> Request:

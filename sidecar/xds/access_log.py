@@ -17,7 +17,7 @@ from sidecar.names import ACCESS_LOG_NAME, METADATA_NAMESPACE, SIDECAR_CLUSTER, 
 from sidecar.xds.parts import duration, number, packed
 
 _FLUSH_S: Final = 0.2
-_BUFFER_BYTES: Final = 65536  # some hundred entries in one message; Envoy's default is 16 KB
+_BUFFER_BYTES: Final = 16384  # about twenty entries: larger messages hold up the decisions between them
 
 
 def outcomes() -> AccessLog:

@@ -90,10 +90,7 @@ class Deciding:
         self.asked: list[Request] = []
         self.told: list[tuple[int, int]] = []
 
-    def answer(
-        self, message: Any, decode: Callable[[Any], Request], encode: Callable[[Decision | Refusal], bytes]
-    ) -> bytes:
-        request = decode(message)
+    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
         self.asked.append(request)
         return encode(self.engine.decide(request, 0.0))
 
