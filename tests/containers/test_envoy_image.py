@@ -4,12 +4,12 @@ Needs Docker and the image. Where they are missing this is skipped: `tests/xds/t
 bootstraps judged by the same version of Envoy from its Python package.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
@@ -24,8 +24,10 @@ EXAMPLES = sorted(
 @contextmanager
 def validating(bootstrap: Path) -> Iterator[Any]:
     """The container that judges it, or a skip that says why there is none."""
+    # Asked first, because a client that finds nobody leaves an open socket behind.
+    if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
+        pytest.skip("no Docker here; tests/xds/test_validate.py proves the same")
     try:
-        docker.from_env(timeout=5).ping()
         container = (
             DockerContainer(IMAGE)
             .with_volume_mapping(str(bootstrap), INSIDE, "ro")
