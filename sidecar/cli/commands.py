@@ -51,6 +51,7 @@ def cli() -> None:
 
 
 @cli.command(
+    short_help="Answer Envoy and RouteService callers.",
     cls=_Examples,
     examples="""
     sidecar serve gateway.yaml
@@ -109,7 +110,11 @@ def serve(
         raise _Wrong(str(error)) from error
 
 
-@cli.command(cls=_Examples, examples="sidecar check gateway.yaml && echo fine")
+@cli.command(
+    short_help="Say whether a configuration is sound.",
+    cls=_Examples,
+    examples="sidecar check gateway.yaml && echo fine",
+)
 @_CONFIG
 def check(config: Path) -> None:
     """Say whether CONFIG is sound; every problem with its line, value and remedy."""
@@ -121,6 +126,7 @@ def check(config: Path) -> None:
 
 
 @cli.command(
+    short_help="Print an Envoy bootstrap made from a configuration.",
     cls=_Examples,
     examples="""
     sidecar envoy gateway.yaml > bootstrap.yaml
@@ -144,6 +150,7 @@ def envoy(config: Path) -> None:
 
 
 @cli.command(
+    short_help="Show what would be decided for a request, and why.",
     cls=_Examples,
     examples="""
     sidecar explain gateway.yaml --path /api/v1/chat
@@ -179,7 +186,11 @@ def explain(config: Path, method: str, host: str, path: str, headers: tuple[str,
     sys.exit(1 if refused else 0)
 
 
-@cli.command(cls=_Examples, examples="sidecar schema > sidecar.schema.json")
+@cli.command(
+    short_help="Print the JSON Schema of the configuration.",
+    cls=_Examples,
+    examples="sidecar schema > sidecar.schema.json",
+)
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     import json
@@ -190,6 +201,7 @@ def schema() -> None:
 
 
 @cli.command(
+    short_help="Run a configuration with a real Envoy, here.",
     cls=_Examples,
     examples="""
     sidecar demo                      # a small built-in configuration

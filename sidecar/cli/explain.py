@@ -41,7 +41,17 @@ def print_as_json(explanation: Explanation) -> bool:
 
 def print_as_text(explanation: Explanation, method: str, target: str) -> bool:
     """Returns whether the request would be refused."""
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    if sys.stdout.isatty():
+        return _print(explanation, method, target, Console(highlight=False, soft_wrap=True))
+    # Into a pipe or a file: wide, and without the blanks that a table ends its lines with.
+    console = Console(highlight=False, soft_wrap=True, width=200)
+    with console.capture() as captured:
+        refused = _print(explanation, method, target, console)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    return refused
+
+
+def _print(explanation: Explanation, method: str, target: str, console: Console) -> bool:
     console.print(Text(f"{method} {target}", style="bold"))
     console.print()
     console.print("Routes, in the order of precedence:")
