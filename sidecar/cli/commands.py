@@ -1,6 +1,7 @@
 """The commands of `sidecar`. Each imports what it needs when it runs, so that help is instant."""
 
 import gc
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,9 @@ def serve(
     scheduling: str,
 ) -> None:
     """Answer Envoy and RouteService callers until SIGTERM; SIGHUP reloads CONFIG."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the server takes them over
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.disable()  # until the server is ready: starting makes objects that stay
     from sidecar.runtime.scheduling import prefer_batches
 

@@ -57,7 +57,7 @@ class Split:
 
     def by_key(self, key: str) -> int:
         """The variant of `key`: the same as long as the weights stay, whatever was asked before."""
-        best = -1
+        best = self._last
         highest = 0.0
         for at, weight in enumerate(self._weights):
             if weight > 0:

@@ -56,11 +56,14 @@ def clear_the_way(path: Path) -> None:
             f"cannot listen on {address}: a file is there that is no socket; remove it or choose another"
         )
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
         try:
             probe.connect(str(path))
-        except OSError:
+        except ConnectionRefusedError:  # nobody has it open any more
             path.unlink()
             return
+        except OSError as error:
+            raise CannotListen(cannot_listen(address, error)) from error
     raise CannotListen(
         f"cannot listen on {address}: address already in use; stop what uses it or choose another path"
     )

@@ -1,5 +1,6 @@
 """The admin address: metrics for Prometheus, liveness and readiness for whatever starts the sidecar."""
 
+import asyncio
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -24,7 +25,9 @@ def application(registry: CollectorRegistry, health: Health) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        # In a thread: thousands of routes take longer to print than Envoy waits for a decision.
+        text = await asyncio.to_thread(encode, registry)
+        return Response(text, headers={"content-type": content_type})
 
     async def livez(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

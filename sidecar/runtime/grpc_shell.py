@@ -94,15 +94,14 @@ class GrpcShell:
         self._calls: Final = Calls()
         self._server: Final = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers((_Handlers(methods, self._calls),))
-        self._sockets: Final[list[Path]] = []
 
     def listen(self, address: str) -> str:
         """Bind `host:port` or `unix:/path`; returns it with the port that it got. May raise CannotListen."""
         if address.startswith("unix:"):
-            path = Path(address.removeprefix("unix:"))
-            clear_the_way(path)
-            self._bind(address)
-            self._sockets.append(path)
+            clear_the_way(Path(address.removeprefix("unix:")))
+            self._bind(
+                address
+            )  # gRPC removes the socket as soon as it stops, before a successor makes its own
             return address
         probe(address)
         port = self._bind(address)
@@ -117,9 +116,6 @@ class GrpcShell:
         await self._calls.idle(grace_s)
         self._calls.end_waiting()
         await stopping
-        for path in self._sockets:
-            with contextlib.suppress(FileNotFoundError):  # gRPC removes it, but says so nowhere
-                path.unlink()
 
     def _bind(self, address: str) -> int:
         try:
@@ -152,7 +148,9 @@ def _handler(method: Method, calls: Calls) -> Any:
         case Watch():
             return grpc.unary_stream_rpc_method_handler(_watch(method.handler))
         case Bidirectional():
-            return grpc.stream_stream_rpc_method_handler(_conversation(method.open, calls))
+            return grpc.stream_stream_rpc_method_handler(
+                _conversation(method.open, calls, awaited=method.awaited)
+            )
         case ClientStream():
             return grpc.stream_unary_rpc_method_handler(_one_answer(method.open, calls))
 
@@ -182,13 +180,16 @@ def _watch(
 
 
 def _conversation(
-    open_call: Callable[[], Conversation], calls: Calls
+    open_call: Callable[[], Conversation], calls: Calls, *, awaited: bool
 ) -> Callable[[Any, Any], Awaitable[None]]:
     async def call(_requests: Any, context: Any) -> None:
         conversation = open_call()
-        calls.begun()
+        in_flight = False
         try:
-            data = await context.read()
+            data = await calls.next_message(context)
+            in_flight = awaited
+            if in_flight:
+                calls.begun()
             while data is not grpc.aio.EOF:
                 for reply in conversation.receive(data):
                     await context.write(reply)
@@ -200,7 +201,8 @@ def _conversation(
         except Failed as failed:
             await _abort(context, failed)
         finally:
-            calls.ended()
+            if in_flight:
+                calls.ended()
             conversation.closed()
 
     return call

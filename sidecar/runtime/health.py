@@ -115,7 +115,9 @@ class _ReflectionCall:
 def reflection_methods(names: Sequence[str]) -> Methods:
     """Server reflection for the services of these full names."""
     servicer = reflection.ReflectionServicer([*names, REFLECTION], pool=descriptor_pool.Default())
-    return {f"/{REFLECTION}/ServerReflectionInfo": Bidirectional(lambda: _ReflectionCall(servicer))}
+    return {
+        f"/{REFLECTION}/ServerReflectionInfo": Bidirectional(lambda: _ReflectionCall(servicer), awaited=False)
+    }
 
 
 def _parsed(kind: Any, data: bytes) -> Any:

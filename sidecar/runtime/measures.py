@@ -88,6 +88,8 @@ class Measures:
 
 
 class _Scrape(Collector):
+    """Read in a thread of its own while requests are counted: each dictionary is copied in one step."""
+
     def __init__(self, measures: Measures, engine: Engine, version: dict[str, str]) -> None:
         self._measures: Final = measures
         self._engine: Final = engine
@@ -100,7 +102,7 @@ class _Scrape(Collector):
             "Requests that ended, by the route that decided them; status 0 is no answer",
             labels=("route", "method", "status_code", "upstream"),
         )
-        for (route, method, status, upstream), count in measures.requests.items():
+        for (route, method, status, upstream), count in list(measures.requests.items()):
             requests.add_metric((route, method, str(status), upstream), count)
         yield requests
         durations = HistogramMetricFamily(
@@ -108,7 +110,7 @@ class _Scrape(Collector):
             "Time from request to end of answer",
             labels=("route", "upstream"),
         )
-        for labels, histogram in measures.durations.items():
+        for labels, histogram in list(measures.durations.items()):
             durations.add_metric(labels, histogram.buckets(), histogram.sum())
         yield durations
         decisions = HistogramMetricFamily(

@@ -61,10 +61,12 @@ class Bidirectional:
     """A stream in, a stream out.
 
     `single` answers a stream of which the peer announced, with the metadata `announced_by`, that it has one
-    message: a transport can do that with less work. It may raise Failed.
+    message: a transport can do that with less work. It may raise Failed. A shutdown waits for the calls that
+    are `awaited` to end by themselves.
     """
 
     open: Callable[[], Conversation]
+    awaited: bool = True
     single: Callable[[bytes], bytes] | None = None
     announced_by: tuple[str, str] = ("", "")
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from sidecar.config.errors import ConfigError
+from sidecar.config.errors import ConfigError, Problem
 from sidecar.config.load import Loaded, load
 from sidecar.config.schema import Config, HeaderEdits
 from sidecar.core.plan import Plan
@@ -110,6 +110,8 @@ class _Change(NamedTuple):
 
 def _read(path: Path, generation: int, old: Config) -> _Change | None:
     """What the file says, None when nothing new. All that takes long for a large file is done here."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
+        raise ConfigError(str(path), [Problem((), "is no regular file", "put the configuration in a file")])
     loaded = load(path, generation)
     new = loaded.config
     if new == old:

@@ -1,5 +1,6 @@
 """RouteService messages: the same facts and the same answers as over ext_proc, for other callers."""
 
+import re
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -17,6 +18,7 @@ REASONS: Final = {
     Reason.NO_ENDPOINT: route_pb2.REFUSAL_REASON_NO_ENDPOINT,
     Reason.INTERNAL: route_pb2.REFUSAL_REASON_INTERNAL,
 }
+_UNSENDABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _FAILURES: Final = {
     route_pb2.FAILURE_UNSPECIFIED: Failure.NONE,
     route_pb2.FAILURE_CONNECTION: Failure.CONNECTION,
@@ -42,9 +44,14 @@ def request_of_message(message: route_pb2.RouteRequest) -> Request:
     """Malformed when a field cannot be part of an HTTP request."""
     if message.path and not message.path.startswith(("/", "*")):
         raise Malformed(f"path must start with /, got {message.path[:200]!r}")
+    for field, text in (("method", message.method), ("authority", message.authority), ("path", message.path)):
+        if _UNSENDABLE.search(text):
+            raise Malformed(f"{field} must have no spaces or control characters, got {text[:200]!r}")
     for at, header in enumerate(message.headers):
         if not header.name:
             raise Malformed(f"headers[{at}].name must not be empty")
+        if header.name.startswith(":") or _UNSENDABLE.search(header.name):
+            raise Malformed(f"headers[{at}].name must be a header's name, got {header.name[:200]!r}")
     pairs = ((header.name, header.value) for header in message.headers)
     return request_of(message.method, message.authority, message.path, pairs)
 

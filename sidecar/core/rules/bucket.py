@@ -74,7 +74,12 @@ class Bucket:
             entry = entry.next
         if self._groups is not None:
             for group in self._groups:
-                for value in group.field.read(request):
+                values = group.field.read(request)
+                if (
+                    len(values) > 1
+                ):  # each once: buckets nest, so a client could multiply the work by repeating
+                    values = list(dict.fromkeys(values))
+                for value in values:
                     bucket = group.by_value.get(value)
                     if bucket is not None:
                         before = bucket.find(request, after, before)

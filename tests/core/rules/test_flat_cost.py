@@ -7,8 +7,9 @@ import pytest
 
 from sidecar.core.request import Request
 from sidecar.core.rules.base import Field, Matcher
+from sidecar.core.rules.fields import QueryField
 from sidecar.core.rules.host import HostIs
-from sidecar.core.rules.logic import All, AnyOf
+from sidecar.core.rules.logic import All, AnyOf, Not
 from sidecar.core.rules.path import PathIs, PathPattern, PathStarts, PathUnder
 from sidecar.core.rules.where import OneOf
 from tests.builders import COMPILED, a_plan, a_request, a_route, header_is, lines_run
@@ -184,3 +185,17 @@ def test_a_look_up_runs_as_few_lines_for_10_000_routes_as_for_10(shape: Shape) -
 
     assert costs[0] == costs[1]
     assert max(costs[1]) < 200
+
+
+@pytest.mark.parametrize("repeats", [1, 300])
+def test_repeating_a_value_does_not_multiply_the_work(repeats: int) -> None:
+    """M20: a client may repeat a parameter as often as the path is long."""
+    tally = Tally()
+    pins = [OneOf(QueryField(name), ("1",)) for name in "abd"]
+    never = Not(Counted(tally))
+    routes = [a_route(f"r{n}", All((PathUnder("/s"), *pins, never))) for n in range(6)]
+    asked = "&".join(f"{name}=1" for name in "abd" for _ in range(repeats))
+
+    a_plan(*routes).index.find(a_request(f"/s?{asked}"))
+
+    assert 0 < tally.count <= len(routes)
