@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Final
+from urllib.parse import quote
 
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where, shown
@@ -128,6 +129,8 @@ def _is_path(path: str, where: Where, findings: Findings) -> bool:
         findings.add(
             where, f"{shown(path)} holds a space or control character", "percent-encode it, as in %20"
         )
+    elif not path.isascii():  # Envoy answers such a path with 400, so this would never match
+        findings.add(where, f"{shown(path)} holds a letter outside ASCII", f"write {quote(path, '/*%')}")
     else:
         return True
     return False

@@ -30,6 +30,11 @@ MISTAKES = [
         id="a path has a space",
     ),
     pytest.param(
+        a_match("{path: /café/**}"),
+        'gateway.yaml:3: routes[0].match.path: "/café/**" holds a letter outside ASCII; write /caf%C3%A9/**',
+        id="a path has a letter that only its encoding can carry",
+    ),
+    pytest.param(
         a_match("{path: /api/v**}"),
         'gateway.yaml:3: routes[0].match.path: "/api/v**" has ** within a segment; write * there, or /**/',
         id="a path has ** within a segment",

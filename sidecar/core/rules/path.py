@@ -22,7 +22,8 @@ ANYWHERE: Final = 0
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class PathMatcher(Matcher):
-    """`kind` is one of the constants above; `literal` counts the characters that it asks for literally."""
+    """`kind` is one of the constants above; `literal` counts the characters that it asks for literally, for a
+    regular expression those of its text."""
 
     kind: int
     literal: int
