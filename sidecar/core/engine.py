@@ -36,7 +36,7 @@ class Engine:
         self._rng: Final = rng
         self._plan = plan
         self._first_pools: list[Pool] = []
-        self._arrange()
+        self._adopt(plan)
 
     @property
     def plan(self) -> Plan:
@@ -68,8 +68,7 @@ class Engine:
 
     def swap(self, plan: Plan) -> None:
         """From now on every request sees `plan`. What is remembered stays, by name."""
-        self._plan = plan
-        self._arrange()
+        self._adopt(plan)
 
     def explain(self, request: Request, now: float) -> Explanation:
         """What `decide` would answer now and why, without any effect. Visits every route: not for traffic."""
@@ -133,16 +132,18 @@ class Engine:
         for learner in self._state.learners:
             learner.settled(ticket, outcome, now)
 
-    def _arrange(self) -> None:
-        variants = self._plan.variants()
+    def _adopt(self, plan: Plan) -> None:
+        """Where a strategy fails to prepare its pool, the plan that was in force stays in force."""
+        variants = plan.variants()
         pools = self._state.pools
-        pools.keep_only({variant.pool for variant in variants})
         shared: dict[tuple[Endpoint, ...], Candidates] = {}
         for variant in variants:
             if variant.endpoints not in shared:
                 shared[variant.endpoints] = eligible(variant.endpoints)
             variant.strategy.arrange(pools.arrange(variant.pool, shared[variant.endpoints]))
-        self._first_pools = [pools.of(route.variants[0].pool) for route in self._plan.routes]
+        self._first_pools = [pools.of(route.variants[0].pool) for route in plan.routes]
+        self._plan = plan
+        pools.keep_only({variant.pool for variant in variants})
 
     def _ranking(
         self, decision: Decision, request: Request, rng: Random, now: float

@@ -31,6 +31,8 @@ _CODES: Final = {
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 
+_ON_THE_WAY_S: Final = 0.5
+
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # two sidecars must never share a port in silence
     ("grpc.max_concurrent_streams", 100_000),  # Envoy opens one stream for each request in flight
@@ -99,9 +101,8 @@ class GrpcShell:
         """Bind `host:port` or `unix:/path`; returns it with the port that it got. May raise CannotListen."""
         if address.startswith("unix:"):
             clear_the_way(Path(address.removeprefix("unix:")))
-            self._bind(
-                address
-            )  # gRPC removes the socket as soon as it stops, before a successor makes its own
+            # gRPC removes the socket as soon as it stops, before a successor makes its own.
+            self._bind(address)
             return address
         probe(address)
         port = self._bind(address)
@@ -113,6 +114,8 @@ class GrpcShell:
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
         stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
+        # A stream that is open may have its first message on the way: it is not idle yet.
+        await asyncio.sleep(min(_ON_THE_WAY_S, grace_s))
         await self._calls.idle(grace_s)
         self._calls.end_waiting()
         await stopping

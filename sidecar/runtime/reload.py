@@ -83,9 +83,9 @@ class Reloader:
             self._measures.reloads["unchanged"] += 1
             log.info("config_unchanged", generation=generation - 1)
             return
-        old, self._loaded = [self._loaded], change.loaded
         plan = change.loaded.plan
         self._swap(plan)
+        old, self._loaded = [self._loaded], change.loaded
         self._measures.reloads["applied"] += 1
         self._measures.forget_routes(change.routes)
         log.info("config_applied", generation=generation, routes=len(plan.routes), notes=change.loaded.notes)

@@ -4,14 +4,18 @@ import pytest
 
 from sidecar.core.decision import Refusal
 from sidecar.core.engine import Engine
+from sidecar.core.plan import Route, Variant
 from sidecar.core.rules.fields import HeaderField
 from sidecar.core.rules.path import PathIs
+from sidecar.core.state.pools import Pool
+from sidecar.core.strategies.base import Strategy
 from tests.builders import (
     OK,
     a_plan,
     a_request,
     a_route,
     a_split_route,
+    an_endpoint,
     an_engine,
     decided,
     endpoints_of,
@@ -159,3 +163,19 @@ def test_a_client_keeps_its_variant_through_a_reload() -> None:
     assert early
     assert early < later < late
     assert canary(5) == early
+
+
+class Unprepared(Strategy):
+    def arrange(self, pool: Pool) -> None:
+        raise ZeroDivisionError("a bug in a strategy")
+
+
+def test_a_plan_whose_strategy_cannot_prepare_leaves_the_old_one_in_force() -> None:
+    """V4: nothing of the old plan is forgotten, its splits included."""
+    engine = an_engine(a_split_route("old", {"stable": 1.0, "canary": 1.0}))
+    broken = Variant("new", "new/new", (an_endpoint("n"),), Unprepared(), "unprepared")
+
+    with pytest.raises(ZeroDivisionError):
+        engine.swap(a_plan(Route("new", PathIs("/"), (broken,)), generation=2))
+
+    assert {decided(engine, a_request("/")).route.name for _ in range(20)} == {"old"}

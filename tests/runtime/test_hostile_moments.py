@@ -127,3 +127,23 @@ def test_a_signal_before_the_start_is_over_ends_it_in_order(tmp_path: Path, numb
         writer.join()
     finally:
         one.close()
+
+
+def test_a_first_message_on_its_way_is_answered_when_the_drain_has_begun(tmp_path: Path) -> None:
+    """V6, checklist 22: the stream was opened before, so its request counts on an answer."""
+
+    async def leave(one: Process) -> None:
+        async with Caller(one.address) as caller:
+            late = caller.process()
+            other = caller.process()
+            assert phase_of(await other.ask(request_headers())) != ""
+            await other.finish()
+            one.tell(signal.SIGTERM)
+            await asyncio.to_thread(until, lambda: bool(one.events("draining")), "the drain")
+            assert phase_of(await late.ask(request_headers())) != ""
+            assert await late.finish() is grpc.StatusCode.OK
+
+    with process(tmp_path) as one:
+        one.wait_ready()
+        asyncio.run(leave(one))
+        assert one.ended() == 0

@@ -266,9 +266,10 @@ def test_a_bug_while_applying_does_not_end_the_watch(file: Path) -> None:
         await watched.reloads(refused=1)
         assert watched.log[0]["event"] == "reload_failed"
         assert watched.log[0]["error"] == "ZeroDivisionError('a bug in a strategy')"
-        watched.write(FIRST.replace("first", "third"))
+        watched.broken = ""
+        watched.write(SECOND + "# again\n")  # what was not applied is new still
         await watched.reloads(refused=1, applied=1)
-        assert watched.names() == [["third", "rest"]]
+        assert watched.names() == [["second", "rest"]]
 
     watching(file, ask)
 
