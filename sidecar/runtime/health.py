@@ -11,7 +11,7 @@ from typing import Any, Final
 from google.protobuf import descriptor_pool
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from sidecar.runtime.methods import Bidirectional, Code, Failed, Methods, Unary, Watch
 
@@ -94,16 +94,30 @@ class Health:
             await changed.wait()
 
 
-class _ReflectionCall:
-    """Asks grpcio-reflection's servicer one message at a time."""
+class _Reflection:
+    """grpcio-reflection's servicer, made when somebody first asks: with it comes all of gRPC's server."""
 
-    def __init__(self, servicer: Any) -> None:
-        self._servicer: Final = servicer
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names: Final = names
+        self._servicer: Any = None
+
+    def answers(self, request: Any) -> Sequence[bytes]:
+        if self._servicer is None:
+            from grpc_reflection.v1alpha.reflection import ReflectionServicer  # noqa: PLC0415
+
+            self._servicer = ReflectionServicer(self._names, pool=descriptor_pool.Default())
+        return [_encoded(reply) for reply in self._servicer.ServerReflectionInfo(iter([request]), None)]
+
+
+class _ReflectionCall:
+    """Asks one message at a time."""
+
+    def __init__(self, reflection: _Reflection) -> None:
+        self._reflection: Final = reflection
         self.finished = False
 
     def receive(self, data: bytes) -> Sequence[bytes]:
-        request = _parsed(reflection_pb2.ServerReflectionRequest, data)
-        return [_encoded(reply) for reply in self._servicer.ServerReflectionInfo(iter([request]), None)]
+        return self._reflection.answers(_parsed(reflection_pb2.ServerReflectionRequest, data))
 
     def half_closed(self) -> Sequence[bytes]:
         return ()
@@ -114,9 +128,11 @@ class _ReflectionCall:
 
 def reflection_methods(names: Sequence[str]) -> Methods:
     """Server reflection for the services of these full names."""
-    servicer = reflection.ReflectionServicer([*names, REFLECTION], pool=descriptor_pool.Default())
+    reflection = _Reflection([*names, REFLECTION])
     return {
-        f"/{REFLECTION}/ServerReflectionInfo": Bidirectional(lambda: _ReflectionCall(servicer), awaited=False)
+        f"/{REFLECTION}/ServerReflectionInfo": Bidirectional(
+            lambda: _ReflectionCall(reflection), awaited=False
+        )
     }
 
 

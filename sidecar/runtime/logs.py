@@ -6,10 +6,17 @@ from typing import Literal
 
 import structlog
 
+Format = Literal["auto", "json", "text"]
 
-def set_up(format: Literal["auto", "json", "text"] = "auto", level: str = "info") -> None:
-    """Logs go to standard error. `auto` is text on a terminal, JSON elsewhere."""
-    as_text = format == "text" or (format == "auto" and sys.stderr.isatty())
+
+def is_json(format: Format) -> bool:
+    """`auto` is text on a terminal, JSON elsewhere."""
+    return format == "json" or (format == "auto" and not sys.stderr.isatty())
+
+
+def set_up(format: Format = "auto", level: str = "info") -> None:
+    """Logs go to standard error."""
+    as_text = not is_json(format)
     render: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if as_text

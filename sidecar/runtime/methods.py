@@ -6,14 +6,22 @@ Services know nothing of grpc, so that more than one transport can host the same
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
+
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""Of one message that is received; gRPC's own default."""
 
 
 class Code(Enum):
-    """gRPC status codes that services answer with."""
+    """gRPC status codes that services and shells answer with."""
 
+    OK = 0
+    UNKNOWN = 2
     INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
     NOT_FOUND = 5
+    RESOURCE_EXHAUSTED = 8
+    UNIMPLEMENTED = 12
     INTERNAL = 13
 
 

@@ -5,15 +5,14 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from sidecar.runtime.admin import application
-from sidecar.runtime.grpc_shell import GrpcShell
 from sidecar.runtime.health import Health
 from sidecar.runtime.http import bound, serving
 from sidecar.runtime.methods import Methods
@@ -39,11 +38,23 @@ class Parts:
     drain_s: float
 
 
+class Shell(Protocol):
+    """A transport that hosts the services."""
+
+    def listen(self, address: str) -> str:
+        """Bind `host:port` or `unix:/path`; returns it with the port that it got. May raise CannotListen."""
+
+    async def start(self) -> None:
+        """Returns once calls are taken."""
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those in flight finish within the grace, end with OK those that wait."""
+
+
 @contextlib.asynccontextmanager
-async def running(parts: Parts) -> AsyncIterator[list[str]]:
+async def running(parts: Parts, shell: Shell) -> AsyncIterator[list[str]]:
     """Serves while the block runs, drains at its end; yields the gRPC addresses. May raise CannotListen."""
     begun = time.monotonic()
-    shell = GrpcShell(parts.methods)
     addresses = [shell.listen(address) for address in parts.grpc_addresses]
     admin = None
     async with contextlib.AsyncExitStack() as stack:
@@ -76,14 +87,21 @@ async def running(parts: Parts) -> AsyncIterator[list[str]]:
     log.info("stopped")
 
 
-async def serve_until_told(parts: Parts) -> None:
+OnSignals = Callable[[Mapping[signal.Signals, Callable[[], object]]], None]
+
+
+def on_signals(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
+    """Call these in the running loop, which must be that of the main thread."""
+    loop = asyncio.get_running_loop()
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
+
+
+async def serve_until_told(parts: Parts, shell: Shell, on_signals: OnSignals = on_signals) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads."""
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    loop.add_signal_handler(signal.SIGHUP, parts.reloader.tell)
-    async with running(parts):
+    on_signals({signal.SIGTERM: told.set, signal.SIGINT: told.set, signal.SIGHUP: parts.reloader.tell})
+    async with running(parts, shell):
         await told.wait()
 
 

@@ -20,9 +20,9 @@ TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 def command(name: str) -> str:
-    """Where `name` is installed: beside the running interpreter, else on PATH."""
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else which(name)
+    """Where `name` is: put apart, as the Envoy that proxies is, or beside the interpreter, or on PATH."""
+    known = (Path(sys.prefix) / f"proxy/{name}/_bin/{name}", Path(sys.executable).parent / name)
+    found = next((str(path) for path in known if path.exists()), which(name))
     if found is None:
         raise FileNotFoundError(f"{name} is neither beside {sys.executable} nor on PATH")
     return found

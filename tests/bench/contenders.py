@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+from google.protobuf import text_format
 
 from tests.bench import bootstraps
 from tests.bench.children import Child, answers_200, command, free_addresses, listens, running, wait_for
 from tests.bench.load import HEADERS, PATH
+from tests.bench.nothing import routed_to
 
 PLAIN: Final = "plain"
 NOTHING_AIO: Final = "nothing_aio"
 NOTHING_THREADS: Final = "nothing_threads"
 SIDECAR: Final = "sidecar"
-LETTERS: Final = {"a": PLAIN, "b": NOTHING_AIO, "c": NOTHING_THREADS, "d": SIDECAR}
+NOTHING_CPP: Final = "nothing_cpp"
+LETTERS: Final = {"a": PLAIN, "b": NOTHING_AIO, "c": NOTHING_THREADS, "d": SIDECAR, "e": NOTHING_CPP}
 TEN_ROUTES: Final = Path(__file__).with_name("ten_routes.yaml")
 _ENDPOINTS: Final = 3
 _PRINT_WITHIN_S: Final = 30.0
@@ -55,6 +59,14 @@ def nothing(name: str, kind: str, endpoints: Sequence[str]) -> Contender:
     server = [sys.executable, "-m", "tests.bench.nothing", kind]
     server += ["--listen", asks, "--cluster", bootstraps.UPSTREAM]
     return Contender(name, listen, bootstraps.with_ext_proc(listen, endpoints, asks), server, asks)
+
+
+def nothing_cpp(binary: Path, endpoints: Sequence[str]) -> Contender:
+    """The server of nothing.cc, built as `binary`; it is told the answer that those in Python give."""
+    listen, asks = free_addresses(2)
+    answer = ext_proc.ProcessingResponse.FromString(routed_to(bootstraps.UPSTREAM))
+    server = [str(binary), asks, text_format.MessageToString(answer, as_one_line=True)]
+    return Contender(NOTHING_CPP, listen, bootstraps.with_ext_proc(listen, endpoints, asks), server, asks)
 
 
 def sidecar(endpoints: Sequence[str], folder: Path, config: Path = TEN_ROUTES) -> Contender:

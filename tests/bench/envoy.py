@@ -19,17 +19,21 @@ from types import FrameType
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from tests.bench import cpp
 from tests.bench.contenders import (
     LETTERS,
     NOTHING_AIO,
+    NOTHING_CPP,
     NOTHING_THREADS,
     PLAIN,
     SIDECAR,
     Contender,
     Running,
     nothing,
+    nothing_cpp,
     plain,
     sidecar,
     started,
@@ -71,14 +75,31 @@ def _step(running: Running, connections: int, seconds: float, folder: Path) -> S
     return Step(seen, envoy_us, (running.server.cpu_s() - server_s) / seen.requests * 1e6)
 
 
-def _contenders(without: Collection[str], endpoints: list[str], folder: Path) -> list[Contender]:
+def _contenders(
+    without: Collection[str], endpoints: list[str], folder: Path, say: Callable[[str], None]
+) -> list[Contender]:
     makers: dict[str, Callable[[], Contender]] = {
         PLAIN: lambda: plain(endpoints),
         NOTHING_THREADS: lambda: nothing(NOTHING_THREADS, "threads", endpoints),
         NOTHING_AIO: lambda: nothing(NOTHING_AIO, "aio", endpoints),  # beside the one it is compared with
         SIDECAR: lambda: sidecar(endpoints, folder),
     }
+    binary = None if NOTHING_CPP in without else _built_cpp(say)
+    if binary is not None:
+        makers[NOTHING_CPP] = lambda: nothing_cpp(binary, endpoints)  # the sidecar's other neighbour
     return [make() for name, make in makers.items() if name not in without]
+
+
+def _built_cpp(say: Callable[[str], None]) -> Path | None:
+    """The server in C++; None, after saying why, where it cannot be built, as the others do without it."""
+    if packages := cpp.missing():
+        say(f"{NOTHING_CPP} needs Debian's packages {', '.join(packages)}: its rows are left out")
+        return None
+    try:
+        return cpp.built(cpp.FOLDER, say)
+    except cpp.NotBuilt as error:
+        say(f"{NOTHING_CPP} was not built: its rows are left out; {escape(str(error))}")
+        return None
 
 
 def _rows(steps: Steps) -> list[Row]:
@@ -125,7 +146,7 @@ def measure(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-envoy-")))
         endpoints = stack.enter_context(upstream(folder))
-        chosen = _contenders(without, endpoints, folder)
+        chosen = _contenders(without, endpoints, folder, say)
         ready = [stack.enter_context(started(contender, folder)) for contender in chosen]
         for one in ready:
             load(one.contender.listen, _WARM_CONNECTIONS, _WARM_S, folder)

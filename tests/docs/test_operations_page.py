@@ -23,7 +23,7 @@ LEVELS: Final = {"debug", "info", "warning", "error", "exception"}
 
 def test_every_event_of_the_log_is_listed() -> None:
     listed = {codes(cells[0])[0] for cells in ROWS if len(cells) == 3 and cells[1] in LEVELS}
-    sources = (ROOT / "sidecar/runtime").glob("*.py")
+    sources = (ROOT / "sidecar/runtime").rglob("*.py")
 
     assert listed == {event for source in sources for event in events(source)}
 
@@ -31,7 +31,7 @@ def test_every_event_of_the_log_is_listed() -> None:
 def test_every_health_name_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text(SMALL)
-    listing = build(path, load(path, 1)).methods["/grpc.health.v1.Health/List"]
+    listing = build(path, load(path, 1), [], "").methods["/grpc.health.v1.Health/List"]
     assert isinstance(listing, Unary)
     names = set(health_pb2.HealthListResponse.FromString(listing.handler(b"")).statuses)
 

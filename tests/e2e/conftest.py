@@ -8,10 +8,16 @@ import pytest
 from tests.e2e.gateway import Gateway, running_gateway
 
 
+@pytest.fixture(scope="session", params=["grpc", "envoy"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """Of the sidecar; every gateway is tried with each."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def shared_gateway(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     text = Path(__file__).with_name("gateway.yaml").read_text()
-    with running_gateway(text, tmp_path_factory.mktemp("gateway")) as gateway:
+    with running_gateway(text, tmp_path_factory.mktemp("gateway"), transport) as gateway:
         yield gateway
 
 

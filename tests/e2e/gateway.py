@@ -60,7 +60,7 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(text: str, folder: Path) -> Iterator[Gateway]:
+def running_gateway(text: str, folder: Path, transport: str = "grpc") -> Iterator[Gateway]:
     """`text` is the user's file with $grpc, $admin, $envoy, and a $name for the address of each endpoint."""
     names = [name for name in Template(text).get_identifiers() if name not in _OWN]
     with ExitStack() as stack:
@@ -71,7 +71,7 @@ def running_gateway(text: str, folder: Path) -> Iterator[Gateway]:
         config.write_text(Template(text).substitute(addresses))
         printed = run("envoy", config)
         assert printed.returncode == 0, printed.stderr
-        sidecar = RunningSidecar(config, own["admin"])
+        sidecar = RunningSidecar(config, own["admin"], transport)
         stack.callback(sidecar.close)
         sidecar.start()
         port = int(own["envoy"].rpartition(":")[2])

@@ -42,9 +42,9 @@ _CLUSTERS = {"shop_v1": "shop", "shop_v2": "shop", "search": "search", "debug": 
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def asked(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     text = Path(__file__).with_name("agreement.yaml").read_text()
-    with running_gateway(text, tmp_path_factory.mktemp("agreement")) as gateway:
+    with running_gateway(text, tmp_path_factory.mktemp("agreement"), transport) as gateway:
         yield gateway
 
 

@@ -42,8 +42,8 @@ START = a_file(("shop", "old"), ("shop/sale", "new"))
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(START, tmp_path_factory.mktemp("changes")) as gateway:
+def running(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(START, tmp_path_factory.mktemp("changes"), transport) as gateway:
         yield gateway
 
 
@@ -156,14 +156,14 @@ def test_no_request_fails_while_the_configuration_is_swapped(
 
 
 def test_no_request_fails_while_10_000_routes_are_read(
-    tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+    transport: str, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     """V4 M20: nor does one wait longer than Envoy's usual 200 ms, which would fail it."""
     few, many = (
         a_file(("shop", to), *((f"many/{number}", "old") for number in range(routes)), patience="200ms")
         for to, routes in (("old", 1), ("new", 10_000))
     )
-    with running_gateway(few, tmp_path) as gateway:
+    with running_gateway(few, tmp_path, transport) as gateway:
         with load(gateway.envoy.port, "/shop") as before:
             until(lambda: before.answered > 500, "requests before")
         with load(gateway.envoy.port, "/shop") as seen:

@@ -27,8 +27,8 @@ USED_AGAIN_WITHIN_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def sparing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(SPARING, tmp_path_factory.mktemp("sparing")) as gateway:
+def sparing(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(SPARING, tmp_path_factory.mktemp("sparing"), transport) as gateway:
         yield gateway
 
 
@@ -74,9 +74,11 @@ def test_a_killed_sidecar_leaves_requests_to_the_cluster_of_on_error(sparing: Ga
     )
 
 
-def test_a_killed_sidecar_refuses_every_request_where_the_file_says_so(tmp_path: Path) -> None:
+def test_a_killed_sidecar_refuses_every_request_where_the_file_says_so(
+    transport: str, tmp_path: Path
+) -> None:
     """V6 X4: on_error: refuse; a forged header is no way around it."""
-    with running_gateway(REFUSING, tmp_path) as gateway:
+    with running_gateway(REFUSING, tmp_path, transport) as gateway:
         assert gateway.ask().name == "shop"
 
         gateway.sidecar.kill()

@@ -24,9 +24,11 @@ routes:
 
 
 @pytest.fixture(scope="module", params=["access_log", "response"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def told(
+    request: pytest.FixtureRequest, transport: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     text = GATEWAY.replace("FEEDBACK", request.param)
-    with running_gateway(text, tmp_path_factory.mktemp("outcomes")) as gateway:
+    with running_gateway(text, tmp_path_factory.mktemp("outcomes"), transport) as gateway:
         gateway.endpoints["c"].failing = True
         yield gateway
 

@@ -26,8 +26,10 @@ USERS = [f"user-{number}" for number in range(80)]
 
 
 @pytest.fixture
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(GATEWAY.replace("CANARY", "30"), tmp_path_factory.mktemp("staying")) as gateway:
+def checkout(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(
+        GATEWAY.replace("CANARY", "30"), tmp_path_factory.mktemp("staying"), transport
+    ) as gateway:
         yield gateway
 
 

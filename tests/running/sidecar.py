@@ -49,7 +49,8 @@ def run(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]
 class RunningSidecar:
     """`sidecar serve`, which may be ended and started again; its log goes on in one file."""
 
-    def __init__(self, config: Path, admin: str) -> None:
+    def __init__(self, config: Path, admin: str, transport: str = "grpc") -> None:
+        self._transport: Final = transport
         self._config: Final = config
         self._admin: Final = admin
         self._log: Final = config.with_suffix(".log")
@@ -59,7 +60,10 @@ class RunningSidecar:
         """Returns when it is ready."""
         with self._log.open("ab") as output:
             self._process = process = subprocess.Popen(
-                [*command(), "serve", str(self._config), "--log-format", "json"],
+                [
+                    *(*command(), "serve", str(self._config)),
+                    *("--log-format", "json", "--transport", self._transport),
+                ],
                 stdout=output,
                 stderr=output,
                 env=environment(),
@@ -98,7 +102,8 @@ class RunningSidecar:
         return [line for line in lines if line["event"] == name]
 
     def lines(self) -> list[str]:
-        return self._log.read_text().splitlines()
+        """Of the log; the last only once it is whole."""
+        return self._log.read_text().split("\n")[:-1]
 
     def status(self, path: str) -> int:
         """Of the admin page; 0 when nobody is there."""

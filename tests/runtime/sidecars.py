@@ -1,4 +1,4 @@
-"""A sidecar to talk to: in this process, or as a process of its own."""
+"""A sidecar to talk to: in this process, or as a process of its own; over either transport."""
 
 import asyncio
 import json
@@ -13,12 +13,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from sidecar.app import build
 from sidecar.config.load import Loaded, load
+from sidecar.runtime.grpc_shell import GrpcShell
 from sidecar.runtime.server import Parts, running
 from tests.runtime.caller import Caller
 from tests.waiting import until
@@ -31,17 +35,27 @@ routes: [{name: shop, match: {path: {prefix: /shop}}, to: shop, rewrite: {strip_
 PATHS: Final = [*filter(None, sys.path), str(Path(__file__).parents[2])]
 
 
+TRANSPORT: Final = ContextVar("TRANSPORT", default="grpc")
+"""What the tests run over; see the fixture `each_transport`."""
+
+
 @dataclass
 class Sidecar:
-    """One that runs in this process, and a caller that is connected to it."""
+    """One to ask, and a caller that is connected to it."""
 
-    parts: Parts
     caller: Caller
+    _sample: Callable[[str, dict[str, str]], float | None]
+    _parts: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """Of one that runs in this process, over gRPC's own server."""
+        assert self._parts is not None, "a sidecar within an Envoy is another process"
+        return self._parts
 
     def sample(self, name: str, **labels: str) -> float | None:
-        """What `/metrics` would say."""
-        found: float | None = self.parts.registry.get_sample_value(name, labels)
-        return found
+        """What `/metrics` says."""
+        return self._sample(name, labels)
 
 
 def with_sidecar(
@@ -51,17 +65,35 @@ def with_sidecar(
     address: str = "127.0.0.1:0",
 ) -> None:
     """Run `ask` against a sidecar with this file, or with what `change` makes of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if TRANSPORT.get() == "grpc":
+            asyncio.run(_here(ask, Path(folder), text, change, address))
+        else:
+            assert change is None, "a sidecar within an Envoy reads its own file"
+            with process(Path(folder), text, "--listen", address) as one:
+                asyncio.run(_there(ask, one))
+                one.tell(signal.SIGTERM)
+                assert one.ended() == 0
 
-    async def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "gateway.yaml"
-            path.write_text(text)
-            loaded = load(path, 1)
-            parts = build(path, loaded if change is None else change(loaded), [address], "")
-            async with running(parts) as addresses, Caller(addresses[0]) as caller:
-                await ask(Sidecar(parts, caller))
 
-    asyncio.run(run())
+async def _here(
+    ask: Callable[[Sidecar], Awaitable[None]],
+    folder: Path,
+    text: str,
+    change: Callable[[Loaded], Loaded] | None,
+    address: str,
+) -> None:
+    path = folder / "gateway.yaml"
+    path.write_text(text)
+    loaded = load(path, 1)
+    parts = build(path, loaded if change is None else change(loaded), [address], "")
+    async with running(parts, GrpcShell(parts.methods)) as addresses, Caller(addresses[0]) as caller:
+        await ask(Sidecar(caller, parts.registry.get_sample_value, parts))
+
+
+async def _there(ask: Callable[[Sidecar], Awaitable[None]], one: "Process") -> None:
+    async with Caller(one.address) as caller:
+        await ask(Sidecar(caller, one.value))
 
 
 class Process:
@@ -71,7 +103,10 @@ class Process:
         self.begun: Final = time.monotonic()
         self.lines: Final[list[str]] = []
         self.popen: Final = subprocess.Popen(
-            [sys.executable, "-m", "sidecar", "serve", str(config), "--log-format", "json", *arguments],
+            [
+                *(sys.executable, "-m", "sidecar", "serve", str(config), "--log-format", "json"),
+                *("--transport", TRANSPORT.get(), *arguments),
+            ],
             cwd=config.parent,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
             stdout=subprocess.DEVNULL,
@@ -117,6 +152,14 @@ class Process:
         for each in self.get("/metrics")[1].splitlines():
             if each.startswith(f"{line} "):
                 return float(each.rpartition(" ")[2])
+        return None
+
+    def value(self, name: str, labels: dict[str, str]) -> float | None:
+        """The metric's, with exactly these labels; None where there is none."""
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
         return None
 
     def rss_kb(self) -> int:

@@ -24,6 +24,8 @@ from tests.wire.messages import (
     set_headers,
 )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 SHORT_LEASE = SMALL + "tickets: {lease: 300ms}\n"
 
 
@@ -173,7 +175,6 @@ def test_two_thousand_cancelled_streams_leave_nothing_behind() -> None:
         await until_in_loop(lambda: sidecar.sample("sidecar_tickets_open") == 0, "every lease's end")
         assert sidecar.sample("sidecar_tickets_total", end="lost") == 2000
         assert sidecar.sample("sidecar_tickets_total", end="reported") == 0
-        assert sidecar.parts.router.engine.state.load.total() == 0
 
     with_sidecar(ask, SHORT_LEASE)
 

@@ -18,6 +18,8 @@ from tests.runtime.sidecars import SMALL, Process, process
 from tests.waiting import until
 from tests.wire.messages import phase_of, request_headers
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

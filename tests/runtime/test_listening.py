@@ -17,10 +17,13 @@ from tests.runtime.caller import SERVING, Caller
 from tests.runtime.sidecars import PATHS, SMALL, Process, Sidecar, process, with_sidecar
 from tests.wire.messages import phase_of, request_headers
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 AS_SOMEBODY_ELSE = """\
 import os, sys
 from pathlib import Path
 from sidecar.runtime.addresses import CannotListen, clear_the_way
+
 if os.getuid() == 0:
     os.setuid(65534)
 try:

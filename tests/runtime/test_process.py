@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import grpc.aio
+import pytest
 
 from tests.runtime.caller import Caller
 from tests.runtime.sidecars import SMALL, Process, process
@@ -13,8 +14,10 @@ from tests.waiting import until
 from tests.wire.entries import an_entry, batch
 from tests.wire.messages import request_headers, response_headers
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 READY_WITHIN_S = 3.0
-MOST_RSS_KB = 90_000
+MOST_RSS_KB = {"grpc": 90_000, "envoy": 140_000}
 LONGEST_GAP_S = 2.0
 
 
@@ -35,8 +38,8 @@ def replaced(path: Path, text: str) -> None:
     beside.rename(path)
 
 
-def test_is_soon_ready_and_small(tmp_path: Path) -> None:
-    """Wanted are 1 s and 90 MB; the bound on the time is loose, for a busy machine."""
+def test_is_soon_ready_and_small(each_transport: str, tmp_path: Path) -> None:
+    """Wanted are 1 s and 90 MB, with an Envoy around it 140; the time's bound suits a busy machine."""
     with process(tmp_path) as one:
         one.wait_ready()
         took_s = time.monotonic() - one.begun
@@ -44,7 +47,7 @@ def test_is_soon_ready_and_small(tmp_path: Path) -> None:
         print(f"ready after {took_s:.2f} s, {rss_kb / 1000:.0f} MB")  # noqa: T201
 
         assert took_s < READY_WITHIN_S
-        assert rss_kb < MOST_RSS_KB
+        assert rss_kb < MOST_RSS_KB[each_transport]
 
 
 async def two_hundred_requests(address: str) -> None:

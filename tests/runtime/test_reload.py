@@ -16,6 +16,8 @@ from sidecar.runtime.measures import Measures
 from sidecar.runtime.reload import Reloader
 from tests.waiting import until_in_loop
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 CLUSTERS = "clusters: {shop: {}, other: {}}\n"
 FIRST = CLUSTERS + "routes: [{name: first, match: {path: /a}, to: shop}, {name: rest, to: other}]\n"
 SECOND = CLUSTERS + "routes: [{name: second, match: {path: /b}, to: shop}, {name: rest, to: other}]\n"

@@ -10,6 +10,8 @@ from tests.runtime.sidecars import SMALL, Sidecar, with_sidecar
 from tests.waiting import until_in_loop
 from tests.wire.entries import an_entry, batch
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 async def refused(caller: Caller, method: str, data: bytes) -> tuple[object, str]:
     with pytest.raises(grpc.aio.AioRpcError) as told:

@@ -14,6 +14,8 @@ from tests.runtime.sidecars import SMALL, Process, process
 from tests.wire.entries import an_entry, batch
 from tests.wire.messages import phase_of, request_headers, response_headers
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 
 async def leave_in_good_order(one: Process) -> None:
     async with Caller(one.address) as caller:

@@ -15,27 +15,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sidecar import app
 from sidecar.cli.demo import envoy as envoy_process
 from sidecar.cli.demo.endpoints import answering
+from sidecar.cli.demo.sidecar import deciding
 from sidecar.cli.demo.stage import CannotStart, Stage, stage
 from sidecar.cli.demo.tour import stops
 from sidecar.config.schema import Ask
-from sidecar.core.decision import Decision, Refusal
-from sidecar.core.request import Request
 from sidecar.runtime import logs
 from sidecar.runtime.addresses import CannotListen
-from sidecar.runtime.server import running
-from sidecar.wire.route import reason
 from sidecar.xds.bootstrap import bootstrap
 from sidecar.xds.text import to_yaml
 
 _CURLS_SHOWN = 5
 
 
-def run(path: Path, *, check: bool) -> bool:
-    """Run until Ctrl-C; with `check`, send the tour and return whether all held. May raise CannotStart."""
-    envoy_process.command()  # before anything is started
+def run(path: Path, *, check: bool, transport: str | None = None, envoy: Path | None = None) -> bool:
+    """Run until Ctrl-C; with `check`, send the tour and return whether all held. May raise CannotStart.
+
+    `transport` wins over the file's; `envoy` is the binary to run.
+    """
+    command = envoy_process.found(envoy)  # before anything is started
     console = Console(highlight=False)
     logs.set_up("text", "warning")
     staged = stage(path)
@@ -44,30 +43,27 @@ def run(path: Path, *, check: bool) -> bool:
     for line in staged.moved:
         console.print(f"[yellow]{escape(line)}[/]")
     try:
-        return uvloop.run(_run(staged, console, check=check))
+        return uvloop.run(
+            _run(staged, console, command, transport or staged.loaded.config.listen.transport, check=check)
+        )
     except CannotListen as error:
         raise CannotStart(str(error)) from error
 
 
-async def _run(staged: Stage, console: Console, *, check: bool) -> bool:
+async def _run(staged: Stage, console: Console, command: str, transport: str, *, check: bool) -> bool:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
 
-    def show(request: Request, answer: Decision | Refusal) -> None:
-        if not check:
-            console.print(_line(request, answer))
-
     async with contextlib.AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sidecar-demo-")))
-        config = scratch / "demo.yaml"
-        config.write_text(staged.text, encoding="utf-8")
         await stack.enter_async_context(answering(staged.places))
-        parts = app.build(config, staged.loaded, observer=show)
-        await stack.enter_async_context(running(parts))
+        await stack.enter_async_context(deciding(staged, transport, scratch, shown=not check))
         text = to_yaml(bootstrap(staged.loaded.config))
-        process = await stack.enter_async_context(envoy_process.proxying(text, staged.envoy_admin, scratch))
+        process = await stack.enter_async_context(
+            envoy_process.proxying(command, text, staged.envoy_admin, scratch)
+        )
         if check:
             return await _unless_told(_check(staged, console), told, console)
         _welcome(staged, console)
@@ -115,7 +111,7 @@ def _welcome(staged: Stage, console: Console) -> None:
         f"[bold]Envoy takes requests at http://{staged.envoy}[/] and asks the sidecar where they go."
     )
     console.print(f"Envoy's admin page: http://{staged.envoy_admin}")
-    console.print(f"The sidecar's metrics: http://{config.listen.admin}/metrics")
+    console.print(f"The sidecar's metrics: http://{staged.admin}/metrics")
     for place in staged.places:
         console.print(f"  endpoint {place.cluster}/{place.id} at {place.address}")
     console.print("\nTry, in another terminal:")
@@ -137,13 +133,3 @@ def _curl(ask: Ask, envoy: str) -> str:
     if ask.body is not None:
         words += ["-d", ask.body]
     return shlex.join([*words, f"http://{envoy}{ask.path}"])
-
-
-def _line(request: Request, answer: Decision | Refusal) -> str:
-    asked = escape(f"{request.method} {request.target[:80]}")
-    if isinstance(answer, Refusal):
-        return f"{asked} -> [red]refused with {answer.status}[/]: {answer.message}"
-    endpoint = answer.endpoint
-    return (
-        f"{asked} -> [green]{escape(endpoint.cluster)}/{escape(endpoint.id)}[/]  ({escape(reason(answer))})"
-    )

@@ -34,6 +34,8 @@ class Stage:
     loaded: Loaded
     text: str
     places: list[Place]
+    grpc: str
+    admin: str
     envoy: str
     envoy_admin: str
     moved: list[str]
@@ -67,7 +69,16 @@ def stage(path: Path) -> Stage:
             places.append(Place(cluster, name, endpoint["address"]))
     data["routes"] = _renamed(data["routes"], named_by_address)
     text = yaml.safe_dump(data, sort_keys=False)
-    return Stage(loads(text, path.name, 1), text, places, envoy["listen"], envoy["admin"], ports.moved)
+    return Stage(
+        loads(text, path.name, 1),
+        text,
+        places,
+        listen["grpc"],
+        listen["admin"],
+        envoy["listen"],
+        envoy["admin"],
+        ports.moved,
+    )
 
 
 def _renamed(routes: Any, names: dict[str, str]) -> Any:
