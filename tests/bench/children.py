@@ -51,6 +51,16 @@ class Child:
         fields = stat.rpartition(")")[2].split()  # the command's name may hold spaces
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
+    def rss_mb(self) -> float:
+        """The memory that it holds now, shared pages included, in MB (10^6 bytes)."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def descriptors(self) -> int:
+        """How many are open."""
+        return sum(1 for _ in Path(f"/proc/{self._process.pid}/fd").iterdir())
+
     def said(self) -> str:
         """The last lines of its output."""
         return "\n".join([f"{self._name}:", *self._log.read_text(errors="replace").splitlines()[-15:]])

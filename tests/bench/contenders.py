@@ -20,9 +20,19 @@ from tests.bench.nothing import routed_to
 PLAIN: Final = "plain"
 NOTHING_AIO: Final = "nothing_aio"
 NOTHING_THREADS: Final = "nothing_threads"
-SIDECAR: Final = "sidecar"
 NOTHING_CPP: Final = "nothing_cpp"
-LETTERS: Final = {"a": PLAIN, "b": NOTHING_AIO, "c": NOTHING_THREADS, "d": SIDECAR, "e": NOTHING_CPP}
+NOTHING_ASGI: Final = "nothing_asgi"
+SIDECAR: Final = "sidecar"
+SIDECAR_ENVOY: Final = "sidecar_envoy"
+LETTERS: Final = {
+    "a": PLAIN,
+    "b": NOTHING_AIO,
+    "c": NOTHING_THREADS,
+    "d": SIDECAR,
+    "e": NOTHING_CPP,
+    "f": NOTHING_ASGI,
+    "g": SIDECAR_ENVOY,
+}
 TEN_ROUTES: Final = Path(__file__).with_name("ten_routes.yaml")
 _ENDPOINTS: Final = 3
 _PRINT_WITHIN_S: Final = 30.0
@@ -69,8 +79,11 @@ def nothing_cpp(binary: Path, endpoints: Sequence[str]) -> Contender:
     return Contender(NOTHING_CPP, listen, bootstraps.with_ext_proc(listen, endpoints, asks), server, asks)
 
 
-def sidecar(endpoints: Sequence[str], folder: Path, config: Path = TEN_ROUTES) -> Contender:
+def sidecar(
+    endpoints: Sequence[str], folder: Path, transport: str = "grpc", config: Path = TEN_ROUTES
+) -> Contender:
     """The sidecar on `config`, with free addresses and `endpoints` in the place of those in the file."""
+    name = SIDECAR if transport == "grpc" else SIDECAR_ENVOY
     listen, asks, admin = free_addresses(3)
     document = yaml.safe_load(config.read_text())
     document["listen"] = {"grpc": asks, "admin": admin}
@@ -78,7 +91,7 @@ def sidecar(endpoints: Sequence[str], folder: Path, config: Path = TEN_ROUTES) -
     for cluster in document["clusters"].values():
         for endpoint, address in zip(cluster["endpoints"], endpoints, strict=True):
             endpoint["address"] = address
-    written = folder / "sidecar.yaml"
+    written = folder / f"{name}.yaml"
     written.write_text(yaml.safe_dump(document, sort_keys=False))
 
     me = _sidecar()
@@ -89,8 +102,8 @@ def sidecar(endpoints: Sequence[str], folder: Path, config: Path = TEN_ROUTES) -
         raise RuntimeError(f"`sidecar envoy` ended with {printed.returncode}:\n{printed.stderr}")
     bootstrap = yaml.safe_load(printed.stdout)
     bootstrap.pop("admin", None)  # its port may be taken, and no request passes through it
-    server = [*me, "serve", str(written), "--listen", asks, "--admin", admin]
-    return Contender(SIDECAR, listen, bootstrap, server, asks)
+    server = [*me, "serve", str(written), "--listen", asks, "--admin", admin, "--transport", transport]
+    return Contender(name, listen, bootstrap, server, asks)
 
 
 def _sidecar() -> list[str]:

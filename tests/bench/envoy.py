@@ -1,4 +1,4 @@
-"""What a request costs through a real Envoy: asking nobody, a server that does nothing, or the sidecar.
+"""What a request costs through a real Envoy: asking nobody, servers that do nothing, or the sidecar.
 
 The contenders take turns on one machine within one run, and ratios are taken between neighbours in
 time, because absolute figures move with the machine far more than the contenders differ. Run as
@@ -26,10 +26,12 @@ from tests.bench import cpp
 from tests.bench.contenders import (
     LETTERS,
     NOTHING_AIO,
+    NOTHING_ASGI,
     NOTHING_CPP,
     NOTHING_THREADS,
     PLAIN,
     SIDECAR,
+    SIDECAR_ENVOY,
     Contender,
     Running,
     nothing,
@@ -47,8 +49,7 @@ ROUNDS: Final = 22  # many short ones: a shared machine's speed may double or ha
 SECONDS: Final = 0.4
 _WARM_S: Final = 0.5
 _WARM_CONNECTIONS: Final = 16
-_LEAST_THROUGHPUT: Final = 0.85  # of the server that does nothing, at 64 connections
-_MOST_P50: Final = 1.15
+_MOST_MB: Final = {SIDECAR: 90.0, SIDECAR_ENVOY: 140.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,12 @@ def _contenders(
         NOTHING_THREADS: lambda: nothing(NOTHING_THREADS, "threads", endpoints),
         NOTHING_AIO: lambda: nothing(NOTHING_AIO, "aio", endpoints),  # beside the one it is compared with
         SIDECAR: lambda: sidecar(endpoints, folder),
+        NOTHING_ASGI: lambda: nothing(NOTHING_ASGI, "asgi", endpoints),
+        SIDECAR_ENVOY: lambda: sidecar(endpoints, folder, "envoy"),
     }
     binary = None if NOTHING_CPP in without else _built_cpp(say)
     if binary is not None:
-        makers[NOTHING_CPP] = lambda: nothing_cpp(binary, endpoints)  # the sidecar's other neighbour
+        makers[NOTHING_CPP] = lambda: nothing_cpp(binary, endpoints)  # the other neighbour
     return [make() for name, make in makers.items() if name not in without]
 
 
@@ -117,21 +120,56 @@ def _rows(steps: Steps) -> list[Row]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Of `mine` to `other`, with the least throughput and the most p50 and p99 by number of connections."""
+
+    mine: str
+    other: str
+    throughput: dict[int, float]
+    p50: dict[int, float]
+    p99: dict[int, float]
+
+
+_COMPARISONS: Final = (
+    _Comparison(SIDECAR, NOTHING_AIO, {64: 0.85}, {1: 1.15}, {}),
+    _Comparison(SIDECAR, PLAIN, {}, {}, {}),
+    _Comparison(SIDECAR_ENVOY, NOTHING_CPP, {16: 0.80, 64: 0.85}, {}, {64: 1.2}),
+    _Comparison(SIDECAR_ENVOY, NOTHING_ASGI, {}, {}, {}),
+    _Comparison(SIDECAR_ENVOY, SIDECAR, {}, {}, {}),
+)
+
+
 def _ratios(steps: Steps) -> list[Row]:
     rows: list[Row] = []
     for connections in CONNECTIONS:
-        mine = steps.get((SIDECAR, connections), [])
-        for other, goal in ((NOTHING_AIO, _LEAST_THROUGHPUT if connections == 64 else None), (PLAIN, None)):
-            pairs = list(zip(mine, steps.get((other, connections), []), strict=False))
-            if not pairs:
+        for one in _COMPARISONS:
+            ours = [step.seen for step in steps.get((one.mine, connections), [])]
+            theirs = [step.seen for step in steps.get((one.other, connections), [])]
+            if not ours or not theirs:
                 continue
-            start = f"envoy.{connections}.ratio."
-            faster = median(d.seen.requests_per_s / o.seen.requests_per_s for d, o in pairs)
-            rows.append(row(f"{start}sidecar_to_{other}", faster, "x", at_least=goal))
-            if connections == 1 and other == NOTHING_AIO:
-                slower = median(d.seen.p50_ms / o.seen.p50_ms for d, o in pairs)
-                rows.append(row(f"{start}p50_sidecar_to_{other}", slower, "x", at_most=_MOST_P50))
+            pairs = list(zip(ours, theirs, strict=True))
+            start, name = f"envoy.{connections}.ratio.", f"{one.mine}_to_{one.other}"
+            faster = median(our.requests_per_s / their.requests_per_s for our, their in pairs)
+            rows.append(row(f"{start}{name}", faster, "x", at_least=one.throughput.get(connections)))
+            if connections in one.p50:
+                slower = median(our.p50_ms / their.p50_ms for our, their in pairs)
+                rows.append(row(f"{start}p50_{name}", slower, "x", at_most=one.p50[connections]))
+            if connections in one.p99:
+                slower = median(our.p99_ms / their.p99_ms for our, their in pairs)
+                rows.append(row(f"{start}p99_{name}", slower, "x", at_most=one.p99[connections]))
     return rows
+
+
+def _memory(ready: list[Running]) -> list[Row]:
+    """Of the sidecars, after all that load."""
+    return [
+        row(
+            f"envoy.{one.contender.name}.rss", one.server.rss_mb(), "MB", at_most=_MOST_MB[one.contender.name]
+        )
+        for one in ready
+        if one.server is not None and one.contender.name in _MOST_MB
+    ]
 
 
 def measure(
@@ -160,7 +198,8 @@ def measure(
                     rate, p50 = step.seen.requests_per_s, step.seen.p50_ms
                     where = f"round {number:>2}/{rounds}  {connections:>2} x {name:<16}"
                     say(f"{where}{rate:>8.0f}/s  p50 {p50:.3f} ms")
-    return _rows(steps) + _ratios(steps)
+        memory = _memory(ready)
+    return _rows(steps) + _ratios(steps) + memory
 
 
 def show_side_by_side(rows: list[Row], console: Console) -> None:
@@ -178,9 +217,9 @@ def show_side_by_side(rows: list[Row], console: Console) -> None:
                 table.add_row(str(connections), name, *cells)
         table.add_section()
     console.print(table)
-    ratios = [one for one in rows if ".ratio." in one["name"]]
-    if ratios:
-        show(ratios, "Ratios (medians of pairs)", console)
+    rest = [one for one in rows if ".ratio." in one["name"] or one["name"].endswith(".rss")]
+    if rest:
+        show(rest, "Ratios (medians of pairs), and memory after the load", console)
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:

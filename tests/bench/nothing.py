@@ -1,7 +1,9 @@
 """Ext_proc servers that do nothing but answer with one constant: the floor under every Python server.
 
-The answer is encoded once, at start, and the handlers take and give raw bytes, so what is left is
-gRPC itself. Run as `python -m tests.bench.nothing aio --listen 127.0.0.1:50051 --cluster upstream`.
+The answer is encoded once, at start, and the handlers take and give raw bytes, so what is left is the
+transport: `grpc.aio`, gRPC's threads, or ASGI inside an Envoy.
+
+Run as `python -m tests.bench.nothing aio --listen 127.0.0.1:50051 --cluster upstream`.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import grpc.aio
 import uvloop
 from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+
+from sidecar.runtime.hosting.launch import Hosted, become_envoy
 
 SERVICE: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
 ROUTING_HEADER: Final = "x-bench-cluster"
@@ -66,11 +70,14 @@ def serve_threads(listen: str, answer: bytes) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["aio", "threads"])
+    parser.add_argument("kind", choices=["aio", "threads", "asgi"])
     parser.add_argument("--listen", required=True)
     parser.add_argument("--cluster", required=True)
     args = parser.parse_args()
     answer = routed_to(args.cluster)
+    if args.kind == "asgi":
+        hosted = Hosted("", [args.listen], admin="", log_format="auto", log_level="info")
+        become_envoy(hosted, "tests.bench.nothing_asgi:app")
     if args.kind == "threads":
         serve_threads(args.listen, answer)
         return

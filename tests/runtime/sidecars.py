@@ -99,7 +99,7 @@ async def _there(ask: Callable[[Sidecar], Awaitable[None]], one: "Process") -> N
 class Process:
     """`python -m sidecar serve`."""
 
-    def __init__(self, config: Path, *arguments: str) -> None:
+    def __init__(self, config: Path, *arguments: str, **environment: str) -> None:
         self.begun: Final = time.monotonic()
         self.lines: Final[list[str]] = []
         self.popen: Final = subprocess.Popen(
@@ -108,7 +108,7 @@ class Process:
                 *("--transport", TRANSPORT.get(), *arguments),
             ],
             cwd=config.parent,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
@@ -186,11 +186,11 @@ class Process:
 
 
 @contextmanager
-def process(folder: Path, text: str = SMALL, *arguments: str) -> Iterator[Process]:
+def process(folder: Path, text: str = SMALL, *arguments: str, **environment: str) -> Iterator[Process]:
     """One with this file, not yet ready; gone when the block ends."""
     config = folder / "gateway.yaml"
     config.write_text(text)
-    one = Process(config, *arguments)
+    one = Process(config, *arguments, **environment)
     try:
         yield one
     finally:

@@ -89,7 +89,7 @@ def become_envoy(hosted: Hosted, application: str) -> NoReturn:
         sys.stderr.flush()
         arguments = ["-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
         arguments += ["--drain-strategy", "immediate", "--log-level", _ENVOY_LEVELS[hosted.log_level]]
-        os.execve(envoy, [str(envoy), *arguments], _environment(hosted, library))  # noqa: S606
+        os.execve(envoy, [str(envoy), *arguments], environment(hosted, library))  # noqa: S606
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -99,7 +99,8 @@ _ENVOY_LEVELS: Final = {"debug": "info", "info": "error", "warning": "error", "e
 """Of Envoy's own lines: at `warning` it advises on each start what does not concern a sidecar."""
 
 
-def _environment(hosted: Hosted, library: Path) -> dict[str, str]:
+def environment(hosted: Hosted, library: Path) -> dict[str, str]:
+    """For the Envoy, with the interpreter's `library`; `Hosted.from_environment` undoes it."""
     python_path = [str(_SITE), *(str(Path(entry or ".").resolve()) for entry in sys.path)]
     preload = "DYLD_INSERT_LIBRARIES" if sys.platform == "darwin" else "LD_PRELOAD"
     changed = {

