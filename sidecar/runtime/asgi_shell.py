@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from sidecar.runtime.calls import Calls
-from sidecar.runtime.framing import ENCODINGS, Unframer, framed, seconds_of, told
+from sidecar.runtime.framing import ENCODINGS, Unframer, framed, only, seconds_of, told
 from sidecar.runtime.methods import (
     Bidirectional,
     ClientStream,
@@ -137,35 +137,26 @@ class _Over(Exception):
 class _Call:
     """One call: messages in and out, and its end, which comes once."""
 
-    __slots__ = (
-        "_ending",
-        "_frames",
-        "_half_closed",
-        "_over",
-        "_receive",
-        "_send",
-        "_started",
-        "_timer",
-    )
+    # Nearly every call has one message in and one out: what it does not use costs it nothing.
+    _frames: Unframer | None = None
+    _half_closed = False
+    _started = False
+    _over = False
+    _timer: asyncio.TimerHandle | None = None
+    _ending: asyncio.Task[None] | None = None
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive: Final = receive
         self._send: Final = send
-        self._frames = _NO_FRAMES
-        self._half_closed = False
-        self._started = False
-        self._over = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._ending: asyncio.Task[None] | None = None
 
     def accept(self, method: str, headers: Mapping[bytes, bytes]) -> None:
         """Judge the head of the call, and begin its deadline. May raise Failed."""
         if method != "POST" or headers.get(b"te") != b"trailers":
             raise Failed(Code.INTERNAL, "gRPC wants POST and te: trailers")
-        self._frames = Unframer(headers.get(b"grpc-encoding", b"identity"))
-        timeout = headers.get(b"grpc-timeout")
-        if timeout is not None:
-            seconds = seconds_of(timeout)
+        if b"grpc-encoding" in headers:
+            self._frames = Unframer(headers[b"grpc-encoding"])
+        if b"grpc-timeout" in headers:
+            seconds = seconds_of(headers[b"grpc-timeout"])
             if not seconds:
                 raise Failed(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
             expire = functools.partial(self.end_soon, Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
@@ -173,14 +164,20 @@ class _Call:
 
     async def read(self) -> bytes | None:
         """The next message; None when the caller has sent all it will. Raises _Over, Failed."""
-        while (message := self._frames.take()) is None:
+        while self._frames is None or (message := self._frames.take()) is None:
             if self._half_closed:
                 return None
             event = await self._receive()
             if self._over or event["type"] == "http.disconnect":
                 raise _Over
             self._half_closed = not event.get("more_body", False)
-            self._frames.add(event.get("body", b""))
+            data = event.get("body", b"")
+            if self._frames is None:
+                message = only(data)
+                if message is not None:
+                    return message
+                self._frames = Unframer()
+            self._frames.add(data)
         return message
 
     async def write(self, message: bytes) -> None:
@@ -193,10 +190,16 @@ class _Call:
 
     async def finish(self, message: bytes) -> None:
         """The last message, or the only one, and OK. Raises _Over."""
-        await self._event({"type": "http.response.body", "body": framed(message)})
-        self._over = True
-        with contextlib.suppress(OSError):  # the caller has left
+        if self._over:
+            raise _Over
+        try:
+            if not self._started:
+                await self._send(_START)
+            await self._send({"type": "http.response.body", "body": framed(message)})
+            self._over = True
             await self._send(_OK)
+        except OSError as left:
+            raise _Over from left
 
     async def end(self, code: Code = Code.OK, message: str = "") -> None:
         """The status, unless the call is over."""
@@ -240,7 +243,6 @@ class _Call:
             raise _Over from left
 
 
-_NO_FRAMES: Final = Unframer()
 _Run = Callable[[_Call], Awaitable[None]]
 
 

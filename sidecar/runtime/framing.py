@@ -25,6 +25,14 @@ def framed(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
+def only(data: bytes) -> bytes | None:
+    """The message, when the bytes are exactly one that is not compressed; else None."""
+    if len(data) < _PREFIX_BYTES or len(data) > MOST_BYTES or data[0]:
+        return None
+    length = int.from_bytes(data[1:_PREFIX_BYTES], "big")
+    return data[_PREFIX_BYTES:] if length + _PREFIX_BYTES == len(data) else None
+
+
 def seconds_of(timeout: bytes) -> float:
     """What the header `grpc-timeout` says. May raise Failed."""
     found = _TIMEOUT.fullmatch(timeout)

@@ -24,7 +24,9 @@ def outcomes() -> AccessLog:
     """Only requests with a ticket are sent: what the sidecar refused has no outcome to learn from."""
     common = CommonGrpcAccessLogConfig(
         log_name=ACCESS_LOG_NAME,
-        grpc_service=GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SIDECAR_CLUSTER)),
+        grpc_service=GrpcService(
+            envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SIDECAR_CLUSTER, skip_envoy_headers=True)
+        ),
         transport_api_version=V3,
         buffer_flush_interval=duration(_FLUSH_S),
         buffer_size_bytes=number(_BUFFER_BYTES),

@@ -48,7 +48,9 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
     # Envoy drops such changes and says nothing.
     rules = HeaderMutationRules(allow_all_routing=BoolValue(value=True), allow_envoy=BoolValue(value=True))
     asked = ExternalProcessor(
-        grpc_service=GrpcService(envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SIDECAR_CLUSTER)),
+        grpc_service=GrpcService(
+            envoy_grpc=GrpcService.EnvoyGrpc(cluster_name=SIDECAR_CLUSTER, skip_envoy_headers=True)
+        ),
         processing_mode=mode,
         message_timeout=duration(config.envoy.message_timeout),
         mutation_rules=rules,

@@ -43,34 +43,55 @@ def quantile(ordered: list[int], share: float) -> float:
 
 def load(address: str, connections: int, seconds: float, folder: Path) -> Seen:
     """Send requests to Envoy at `address`, one at a time on each connection, for `seconds`."""
+    begun = _begun(address, connections, [f"--duration={seconds * 1000:.0f}ms"], folder)
+    begun.process.wait(seconds + _GRACE_S)
+    return begun.seen()
+
+
+def steady(address: str, connections: int, rate: float, seconds: float, folder: Path) -> "Load":
+    """Begin to send `rate` requests a second over all connections, for `seconds`; returns at once."""
+    each = max(round(rate / connections), 1)
+    return _begun(address, connections, [f"--duration={seconds:.0f}", f"--rps={each}"], folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests that are being sent; `seen` once the process has ended."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def seen(self) -> Seen:
+        stdout, stderr = self.process.communicate()
+        counts, rate = _REQUESTS.search(stdout), _RATE.search(stdout)
+        if self.process.returncode != 0 or counts is None or rate is None:
+            raise RuntimeError(f"h2load said nothing that can be read:\n{stdout}\n{stderr}")
+        micros: list[int] = []
+        not_2xx = 0
+        with self.log.open() as lines:
+            for line in lines:
+                _started_us, status, took_us = line.split("\t")
+                micros.append(int(took_us))
+                not_2xx += not status.startswith("2")
+        if not micros:
+            raise RuntimeError(f"no request was answered:\n{stdout}")
+        micros.sort()
+        return Seen(
+            requests=len(micros),
+            failed=max(not_2xx, *map(int, counts.groups())),  # one failure may be in several of these counts
+            requests_per_s=float(rate.group(1)),
+            p50_ms=quantile(micros, 0.50) / 1000,
+            p99_ms=quantile(micros, 0.99) / 1000,
+        )
+
+
+def _begun(address: str, connections: int, how: list[str], folder: Path) -> Load:
     log = folder / "requests.tsv"
     log.unlink(missing_ok=True)
-    arguments = [command("h2load"), "--h1", f"--clients={connections}", "--threads=1"]
-    arguments += [f"--duration={seconds * 1000:.0f}ms", f"--log-file={log}"]
+    arguments = [command("h2load"), "--h1", f"--clients={connections}", "--threads=1", *how]
+    arguments += [f"--log-file={log}"]
     arguments += [f"--header={name}: {value}" for name, value in HEADERS.items()]
-    done = subprocess.run(
-        [*arguments, f"http://{address}{PATH}"],
-        capture_output=True,
-        text=True,
-        timeout=seconds + _GRACE_S,
-        check=True,
+    process = subprocess.Popen(
+        [*arguments, f"http://{address}{PATH}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    counts, rate = _REQUESTS.search(done.stdout), _RATE.search(done.stdout)
-    if counts is None or rate is None:
-        raise RuntimeError(f"h2load said nothing that can be read:\n{done.stdout}\n{done.stderr}")
-    micros: list[int] = []
-    not_2xx = 0
-    for line in log.read_text().splitlines():
-        _started_us, status, took_us = line.split("\t")
-        micros.append(int(took_us))
-        not_2xx += not status.startswith("2")
-    if not micros:
-        raise RuntimeError(f"no request was answered:\n{done.stdout}")
-    micros.sort()
-    return Seen(
-        requests=len(micros),
-        failed=max(not_2xx, *map(int, counts.groups())),  # one failure may be in several of these counts
-        requests_per_s=float(rate.group(1)),
-        p50_ms=quantile(micros, 0.50) / 1000,
-        p99_ms=quantile(micros, 0.99) / 1000,
-    )
+    return Load(process, log)
