@@ -1,4 +1,4 @@
-"""Compiles `sidecar/core` and `sidecar/wire/reader.py` with mypyc while the wheel is built.
+"""Compiles `sidecar/core` and the readers of `sidecar/wire` with mypyc while the wheel is built.
 
 The compiled modules are added to the wheel beside their sources, so the same package works either way.
 Set SIDECAR_PURE=1 to leave them out. A failed compilation is told and leaves a working pure wheel.
@@ -15,16 +15,19 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_READERS = ("entry_reader", "fields", "reader")
+"""Of `sidecar/wire`; they import nothing but one another and the core."""
+
 _SETUP = """
 from pathlib import Path
 from mypyc.build import mypycify
 from setuptools import setup
 
-modules = [*sorted(str(path) for path in Path("sidecar/core").rglob("*.py")), "sidecar/wire/reader.py"]
+modules = [*sorted(Path("sidecar/core").rglob("*.py")), *sorted(Path("sidecar/wire").glob("[!_]*.py"))]
 setup(
     name="core",
     packages=[],
-    ext_modules=mypycify([*modules, "--strict"], opt_level="3", group_name="sidecar_core"),
+    ext_modules=mypycify([*map(str, modules), "--strict"], opt_level="3", group_name="sidecar_core"),
 )
 """
 
@@ -68,8 +71,8 @@ def _compile(root: Path, scratch: Path) -> list[tuple[Path, str]] | str:
     no_builds = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(root / "sidecar" / "core", scratch / "sidecar" / "core", ignore=no_builds)
     (scratch / "sidecar" / "wire").mkdir()
-    for name in ("__init__.py", "wire/__init__.py", "wire/reader.py"):
-        shutil.copy(root / "sidecar" / name, scratch / "sidecar" / name)
+    for name in ("__init__", "wire/__init__", *(f"wire/{reader}" for reader in _READERS)):
+        shutil.copy(root / "sidecar" / f"{name}.py", scratch / "sidecar" / f"{name}.py")
     (scratch / "setup.py").write_text(_SETUP)
     done = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "tmp"],

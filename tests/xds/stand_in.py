@@ -54,6 +54,7 @@ class StandIn:
     port: int = 0
     answer: ProcessingResponse | Exception | None = None
     phases: list[str] = field(default_factory=list)
+    asked: list[bytes] = field(default_factory=list)
     logged: list[Any] = field(default_factory=list)
     log_names: set[str] = field(default_factory=set)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -62,6 +63,7 @@ class StandIn:
         for request in requests:
             phase = request.WhichOneof("request")
             self.phases.append(phase)
+            self.asked.append(request.SerializeToString())
             if phase == "response_headers":
                 yield ProcessingResponse(response_headers=HeadersResponse())
             elif isinstance(self.answer, Exception):

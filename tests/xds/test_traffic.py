@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sidecar import names
+from sidecar.wire import reader
 from tests.running.asking import ASK_WITHIN_S
 from tests.running.endpoint import ECHO, Endpoint, endpoint
 from tests.running.ports import free_ports
@@ -54,6 +55,14 @@ def test_the_header_of_the_sidecar_picks_the_cluster(scene: Scene) -> None:
 
     scene.sidecar.answer = to("users")
     assert scene.ask().seen["name"] in {"a", "b"}
+
+
+def test_what_envoy_asks_is_the_usual_message(scene: Scene) -> None:
+    """Or each request would take the slow way, and nobody would see it."""
+    scene.sidecar.answer = to("users")
+    scene.ask("/a", {"x-a": "1", "cookie": "a=b"})
+
+    assert reader.request_headers(scene.sidecar.asked[-1]) is not None
 
 
 def test_a_cluster_that_envoy_does_not_know_is_a_503(scene: Scene) -> None:

@@ -1,0 +1,329 @@
+"""Reads the usual access log message straight from its bytes.
+
+The protobuf library makes objects for what an outcome needs, which costs more than all the rest of learning.
+This reader takes messages as Envoy writes them and passes over the other fields, some fifty in an entry. For
+any other message it returns None, and the library reads it: where a part that tells something comes twice or
+in another way than usual, where a number has more than 31 bits, and where the library might refuse the
+message. So it never has to judge what is unusual.
+"""
+
+from collections.abc import Callable
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from sidecar.core.outcome import Failure, Outcome
+from sidecar.wire.fields import DEEPEST, Unusual, check, passed, row_within, span, varint
+
+_IDENTIFIER: Final = 0x0A  # StreamAccessLogsMessage.identifier
+_HTTP_LOGS: Final = 0x12  # StreamAccessLogsMessage.http_logs
+_LOG_ENTRY: Final = 0x0A  # HTTPAccessLogEntries.log_entry
+
+_COMMON_PROPERTIES: Final = 0x0A  # HTTPAccessLogEntry.common_properties
+_RESPONSE: Final = 0x22  # HTTPAccessLogEntry.response
+_RESPONSE_CODE: Final = 0x0A  # HTTPResponseProperties.response_code
+
+# AccessLogCommon
+_TIME_TO_LAST_DOWNSTREAM_TX_BYTE: Final = 0x62
+_UPSTREAM_REMOTE_ADDRESS: Final = 0x6A
+_RESPONSE_FLAGS: Final = 0x82
+_METADATA: Final = 0x8A
+_DURATION: Final = 0xBA
+_UPSTREAM_REQUEST_ATTEMPT_COUNT: Final = 0xC0
+_INTERMEDIATE_LOG_ENTRY: Final = 0xD8
+
+_FILTER_METADATA: Final = 0x0A  # Metadata.filter_metadata
+_KEY: Final = 0x0A  # of an entry of a map
+_VALUE: Final = 0x12
+
+_FIRST: Final = 0x08  # UInt32Value.value, Duration.seconds
+_SECOND: Final = 0x10  # Duration.nanos
+
+_MOST_KEPT: Final = 4096
+_NO_DIGIT: Final = 0xFF
+_DIGITS: Final = bytes(
+    int(chr(code), 16) if chr(code) in "0123456789abcdefABCDEF" else _NO_DIGIT for code in range(0x100)
+)
+
+
+@final
+class Report:
+    """One entry; `ticket` is 0 when it has none of ours."""
+
+    def __init__(self, ticket: int, outcome: Outcome) -> None:
+        self.ticket: Final = ticket
+        self.outcome: Final = outcome
+
+
+FOREIGN: Final = Report(0, Outcome(0))
+
+
+@final
+class _Told:
+    """What the parts of one entry say."""
+
+    def __init__(self) -> None:
+        self.ticket: i64 = 0
+        self.status: i64 = 0
+        self.duration_s = -1.0
+        self.failure = Failure.NONE
+        self.served = ""
+        self.attempts: i64 = 1
+        self.going_on = False
+
+
+@final
+class EntryReader:
+    """`shape` is that of a StreamAccessLogsMessage.
+
+    `ours` is the entry of filter_metadata for our `namespace`, without its tag and up to the ticket's digits.
+    `served` and `failure` read an Address and ResponseFlags, or raise Unusual. There are few different ones,
+    so what they say is kept.
+    """
+
+    def __init__(
+        self,
+        shape: bytes,
+        namespace: bytes,
+        ours: bytes,
+        served: Callable[[bytes], str],
+        failure: Callable[[bytes], Failure],
+    ) -> None:
+        self._shape: Final = shape
+        self._namespace: Final = namespace
+        self._ours: Final = ours
+        self._read_served: Final = served
+        self._read_failure: Final = failure
+        self._served: Final[dict[bytes, str]] = {}
+        self._failures: Final[dict[bytes, Failure]] = {}
+        self._entry_row: i64 = row_within(shape, row_within(shape, 0, _HTTP_LOGS), _LOG_ENTRY)
+        self._common_row: i64 = row_within(shape, self._entry_row, _COMMON_PROPERTIES)
+        self._metadata_row: i64 = row_within(shape, self._common_row, _METADATA)
+        self._map_row: i64 = row_within(shape, self._metadata_row, _FILTER_METADATA)
+        self._response_row: i64 = row_within(shape, self._entry_row, _RESPONSE)
+
+    def reports(self, data: bytes) -> list[Report] | None:
+        """The entries of a usual message in their order; None for any other bytes."""
+        try:
+            return self._message(data)
+        except (Unusual, IndexError, UnicodeDecodeError):
+            return None
+
+    def _message(self, data: bytes) -> list[Report]:
+        found: list[Report] = []
+        logs = False
+        at: i64 = 0
+        end: i64 = len(data)
+        while at < end:
+            tag, at = varint(data, at)
+            if tag == _IDENTIFIER:
+                at = passed(self._shape, 0, tag, data, at, end, DEEPEST)
+            elif tag == _HTTP_LOGS and not logs:
+                logs = True
+                begin, stop = span(data, at, end)
+                self._entries(data, begin, stop, found)
+                at = stop
+            else:
+                raise Unusual
+        return found
+
+    def _entries(self, data: bytes, at: i64, end: i64, found: list[Report]) -> None:
+        while at < end:
+            tag, at = varint(data, at)
+            if tag != _LOG_ENTRY:
+                raise Unusual
+            begin, stop = span(data, at, end)
+            report = self._entry(data, begin, stop)
+            if report is not None:
+                found.append(report)
+            at = stop
+
+    def _entry(self, data: bytes, at: i64, end: i64) -> Report | None:
+        """None while the request is still going on."""
+        told = _Told()
+        common = response = False
+        while at < end:
+            tag, at = varint(data, at)
+            if tag == _COMMON_PROPERTIES:
+                if common:
+                    raise Unusual
+                common = True
+                begin, stop = span(data, at, end)
+                self._common_properties(data, begin, stop, told)
+                at = stop
+            elif tag == _RESPONSE:
+                if response:
+                    raise Unusual
+                response = True
+                begin, stop = span(data, at, end)
+                told.status = self._status(data, begin, stop)
+                at = stop
+            else:
+                at = passed(self._shape, self._entry_row, tag, data, at, end, DEEPEST)
+        if at != end:
+            raise Unusual
+        if told.going_on:
+            return None
+        if told.ticket == 0:
+            return FOREIGN
+        return Report(
+            told.ticket, Outcome(told.status, told.duration_s, told.failure, told.served, told.attempts)
+        )
+
+    def _common_properties(self, data: bytes, at: i64, end: i64, told: _Told) -> None:
+        last_byte_s = -1.0
+        seen: i64 = 0
+        number: i64
+        while at < end:
+            tag: i64 = data[at]
+            at += 1
+            if tag >= 0x80:
+                tag, at = varint(data, at - 1)
+            if tag == _UPSTREAM_REQUEST_ATTEMPT_COUNT:
+                number, at = varint(data, at)
+                told.attempts = 1 if number == 0 else _small(number)
+            elif tag == _INTERMEDIATE_LOG_ENTRY:
+                number, at = varint(data, at)
+                told.going_on = number != 0
+            elif tag not in (
+                _DURATION,
+                _METADATA,
+                _UPSTREAM_REMOTE_ADDRESS,
+                _TIME_TO_LAST_DOWNSTREAM_TX_BYTE,
+                _RESPONSE_FLAGS,
+            ):
+                at = passed(self._shape, self._common_row, tag, data, at, end, DEEPEST)
+            else:
+                bit: i64 = 1 << (tag >> 3)
+                if seen & bit:  # protobuf makes one part of the two
+                    raise Unusual
+                seen |= bit
+                begin, stop = span(data, at, end)
+                if tag == _DURATION:
+                    told.duration_s = _duration_s(data, begin, stop)
+                elif tag == _METADATA:
+                    told.ticket = self._ticket(data, begin, stop)
+                elif tag == _UPSTREAM_REMOTE_ADDRESS:
+                    told.served = self._served_by(data[begin:stop])
+                elif tag == _TIME_TO_LAST_DOWNSTREAM_TX_BYTE:
+                    last_byte_s = _duration_s(data, begin, stop)
+                else:
+                    told.failure = self._failure(data[begin:stop])
+                at = stop
+        if at != end:
+            raise Unusual
+        if not seen & (1 << (_DURATION >> 3)):
+            told.duration_s = last_byte_s
+
+    def _ticket(self, data: bytes, at: i64, end: i64) -> i64:
+        """Of Metadata: the last of ours, as protobuf keeps the last of a key; 0 when there is none."""
+        ticket: i64 = 0
+        size: i64 = len(self._ours)
+        while at < end:
+            tag, at = varint(data, at)
+            if tag != _FILTER_METADATA:
+                at = passed(self._shape, self._metadata_row, tag, data, at, end, DEEPEST)
+            elif data[at : at + size] == self._ours:
+                ticket = _digits(data, at + size)
+                at += size + 16
+            else:
+                begin, stop = span(data, at, end)
+                self._of_others(data, begin, stop)
+                at = stop
+        if at != end:
+            raise Unusual
+        return ticket
+
+    def _of_others(self, data: bytes, at: i64, end: i64) -> None:
+        """An entry of filter_metadata of another namespace: a key and then nothing but its value."""
+        check(self._shape, self._map_row, data, at, end)
+        if data[at] != _KEY:
+            raise Unusual
+        begin, stop = span(data, at + 1, end)
+        if data[begin:stop] == self._namespace or data[stop] != _VALUE:
+            raise Unusual
+        begin, stop = span(data, stop + 1, end)
+        if stop != end:
+            raise Unusual
+
+    def _status(self, data: bytes, at: i64, end: i64) -> i64:
+        """Of HTTPResponseProperties."""
+        status: i64 = 0
+        seen = False
+        while at < end:
+            tag, at = varint(data, at)
+            if tag != _RESPONSE_CODE:
+                at = passed(self._shape, self._response_row, tag, data, at, end, DEEPEST)
+            elif seen:
+                raise Unusual
+            else:
+                seen = True
+                begin, stop = span(data, at, end)
+                status, _ = _numbers(data, begin, stop)
+                at = stop
+        if at != end:
+            raise Unusual
+        return status
+
+    def _served_by(self, address: bytes) -> str:
+        served = self._served.get(address)
+        if served is None:
+            served = self._read_served(address)
+            if len(self._served) >= _MOST_KEPT:  # over months endpoints come and go
+                self._served.clear()
+            self._served[address] = served
+        return served
+
+    def _failure(self, flags: bytes) -> Failure:
+        failure = self._failures.get(flags)
+        if failure is None:
+            failure = self._read_failure(flags)
+            if len(self._failures) >= _MOST_KEPT:
+                self._failures.clear()
+            self._failures[flags] = failure
+        return failure
+
+
+def _duration_s(data: bytes, at: i64, end: i64) -> float:
+    seconds, nanos = _numbers(data, at, end)
+    return seconds_of(seconds, nanos)
+
+
+def seconds_of(seconds: int, nanos: int) -> float:
+    """Of the parts of a Duration."""
+    return seconds + nanos * 1e-9
+
+
+def _numbers(data: bytes, at: i64, end: i64) -> tuple[i64, i64]:
+    """The fields 1 and 2 of a message that has no other."""
+    first: i64 = 0
+    second: i64 = 0
+    while at < end:
+        tag: i64 = data[at]
+        if tag == _FIRST:
+            first, at = varint(data, at + 1)
+        elif tag == _SECOND:
+            second, at = varint(data, at + 1)
+        else:
+            raise Unusual
+    if at != end:
+        raise Unusual
+    return _small(first), _small(second)
+
+
+def _small(number: i64) -> i64:
+    """A number that 32 bits hold, whether they have a sign or not."""
+    if number > 0x7FFFFFFF:
+        raise Unusual
+    return number
+
+
+def _digits(data: bytes, at: i64) -> i64:
+    """The number of 16 hexadecimal digits."""
+    number: i64 = 0
+    for place in range(at, at + 16):
+        digit: i64 = _DIGITS[data[place]]
+        if digit == _NO_DIGIT or number >> 59:
+            raise Unusual
+        number = number << 4 | digit
+    return number
