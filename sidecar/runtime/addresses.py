@@ -4,6 +4,9 @@ import os
 import socket
 import stat
 from pathlib import Path
+from typing import Final
+
+MOST_SOCKET_PATH_BYTES: Final = 107
 
 
 class CannotListen(Exception):
@@ -43,9 +46,10 @@ def clear_the_way(path: Path) -> None:
             f"cannot listen on {address}: {path.parent} is not writable; "
             "change its owner or choose another path"
         )
-    if len(os.fsencode(path)) > 107:
+    if len(os.fsencode(path)) > MOST_SOCKET_PATH_BYTES:
         raise CannotListen(
-            f"cannot listen on {address}: a socket path has at most 107 bytes; choose a shorter one"
+            f"cannot listen on {address}: a socket path has at most {MOST_SOCKET_PATH_BYTES} bytes; "
+            "choose a shorter one"
         )
     try:
         mode = path.lstat().st_mode

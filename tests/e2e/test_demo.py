@@ -73,9 +73,10 @@ def _lines_with(text: str, word: str) -> list[str]:
     return [line for line in text.splitlines() if word in line]
 
 
-def test_the_quickstart_holds_what_it_promises(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "envoy"])
+def test_the_quickstart_holds_what_it_promises(tmp_path: Path, transport: str) -> None:
     """V6 and everything that the file shows."""
-    done = run("demo", QUICKSTART, "--check", TMPDIR=str(tmp_path))
+    done = run("demo", QUICKSTART, "--check", "--transport", transport, TMPDIR=str(tmp_path))
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "13 held, 0 did not" in done.stdout
@@ -120,6 +121,14 @@ def test_ports_that_are_taken_are_replaced_and_told(tmp_path: Path) -> None:
     for port in USUAL_PORTS:
         (line,) = _lines_with(done.stdout, f"port {port} is taken, using ")
         assert int(line.rpartition(" ")[2]) not in USUAL_PORTS
+
+
+def test_an_envoy_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """V6"""
+    done = run("demo", QUICKSTART, "--envoy", tmp_path / "none")
+
+    assert done.returncode == 2
+    assert done.stderr == f"no Envoy at {tmp_path / 'none'}\n"
 
 
 def test_a_file_without_a_tour_has_nothing_to_check(tmp_path: Path) -> None:
@@ -186,10 +195,14 @@ def test_a_file_that_is_wrong_is_told_before_anything_starts(tmp_path: Path) -> 
     assert 'there is no cluster or endpoint "b"' in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_shows_each_decision_and_stops_without_a_trace(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "transport"), [(signal.SIGINT, "grpc"), (signal.SIGTERM, "grpc"), (signal.SIGTERM, "envoy")]
+)
+def test_it_shows_each_decision_and_stops_without_a_trace(
+    tmp_path: Path, number: signal.Signals, transport: str
+) -> None:
     """V6 O6: curl lines to try, a line for each request, and nothing left at the end."""
-    with _demo(tmp_path, QUICKSTART) as (process, output):
+    with _demo(tmp_path, QUICKSTART, "--transport", transport) as (process, output):
         until(lambda: "Each decision shows here" in output.read_text(), "the start", STARTS_WITHIN_S)
         welcome = output.read_text()
         curls = [shlex.split(line) for line in welcome.splitlines() if line.startswith("  curl ")]

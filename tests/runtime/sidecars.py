@@ -36,7 +36,7 @@ PATHS: Final = [*filter(None, sys.path), str(Path(__file__).parents[2])]
 
 
 TRANSPORT: Final = ContextVar("TRANSPORT", default="grpc")
-"""What the tests run over; see the fixture `each_transport`."""
+"""What the tests run over, empty for what the file says; see the fixture `each_transport`."""
 
 
 @dataclass
@@ -105,7 +105,8 @@ class Process:
         self.popen: Final = subprocess.Popen(
             [
                 *(sys.executable, "-m", "sidecar", "serve", str(config), "--log-format", "json"),
-                *("--transport", TRANSPORT.get(), *arguments),
+                *(["--transport", TRANSPORT.get()] if TRANSPORT.get() else []),
+                *arguments,
             ],
             cwd=config.parent,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS), **environment},

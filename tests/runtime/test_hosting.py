@@ -5,16 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from sidecar.runtime.hosting import launch
 from sidecar.runtime.hosting.launch import Hosted
-from tests.runtime.sidecars import PATHS, SMALL, process
+from tests.runtime.sidecars import PATHS, SMALL, TRANSPORT, process
 
 MISSING = """
 import sys
+import tempfile
 from pathlib import Path
 from sidecar.runtime.hosting.launch import CannotHost, Hosted, become_envoy
 
@@ -69,15 +71,37 @@ def test_it_does_not_matter_which_package_named_envoy_was_installed_last(tmp_pat
 
 
 def test_is_the_process_that_was_started_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
+    with tempfile.TemporaryDirectory() as scratch:
+        with process(tmp_path, SMALL, "--transport", "envoy", TMPDIR=scratch) as one:
+            one.wait_ready()
+            assert "envoy" in Path(f"/proc/{one.popen.pid}/exe").readlink().name
+            assert [path.stat().st_mode & 0o777 for path in Path(scratch).iterdir()] == [0o700]
+            one.tell(signal.SIGTERM)
+            assert one.ended() == 0
+        assert list(Path(scratch).iterdir()) == []
+
+
+def test_a_long_name_of_the_folder_for_temporary_files_does_not_matter(tmp_path: Path) -> None:
+    """A socket's path has at most 107 bytes, and one stands in that folder."""
+    scratch = tmp_path / ("s" * 100)
     scratch.mkdir()
     with process(tmp_path, SMALL, "--transport", "envoy", TMPDIR=str(scratch)) as one:
         one.wait_ready()
-        assert "envoy" in Path(f"/proc/{one.popen.pid}/exe").readlink().name
-        assert [path.stat().st_mode & 0o777 for path in scratch.iterdir()] == [0o700]
         one.tell(signal.SIGTERM)
         assert one.ended() == 0
     assert list(scratch.iterdir()) == []
+
+
+def test_the_file_may_say_the_transport_and_the_command_wins(tmp_path: Path) -> None:
+    text = SMALL.replace("drain: 1s", "drain: 1s, transport: envoy")
+    before = TRANSPORT.set("")
+    try:
+        for arguments, expected in (((), "envoy"), (("--transport", "grpc"), "python")):
+            with process(tmp_path, text, *arguments) as one:
+                one.wait_ready()
+                assert expected in Path(f"/proc/{one.popen.pid}/exe").readlink().name
+    finally:
+        TRANSPORT.reset(before)
 
 
 def test_code_in_the_working_directory_is_not_taken_for_a_module(tmp_path: Path) -> None:

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Final, NoReturn, Self
 
 from sidecar.runtime import logs
-from sidecar.runtime.addresses import CannotListen, cannot_listen, clear_the_way, probe
+from sidecar.runtime.addresses import (
+    MOST_SOCKET_PATH_BYTES,
+    CannotListen,
+    cannot_listen,
+    clear_the_way,
+    probe,
+)
 from sidecar.runtime.hosting.bootstrap import bootstrap
 
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -73,7 +79,7 @@ def become_envoy(hosted: Hosted, application: str) -> NoReturn:
     """
     envoy, module, library = _envoy(), _module(), _python_library()
     addresses = [_free(address) for address in hosted.addresses]
-    folder = tempfile.mkdtemp(prefix="sidecar-")
+    folder = _private_folder()
     try:
         hosted = replace(hosted, addresses=addresses, folder=folder, working_directory=str(Path.cwd()))
         as_json = logs.is_json(hosted.log_format)
@@ -93,6 +99,15 @@ def become_envoy(hosted: Hosted, application: str) -> NoReturn:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _private_folder() -> str:
+    """Where temporary files belong, unless the path of a socket in it would be too long."""
+    usual = tempfile.mkdtemp(prefix="sidecar-")
+    if len(os.fsencode(usual)) + len(f"/{_ADMIN}") <= MOST_SOCKET_PATH_BYTES:
+        return usual
+    Path(usual).rmdir()
+    return tempfile.mkdtemp(prefix="sidecar-", dir="/tmp")
 
 
 _ENVOY_LEVELS: Final = {"debug": "info", "info": "error", "warning": "error", "error": "critical"}
