@@ -9,10 +9,13 @@ import gc
 gc.disable()  # until the server is ready: starting makes objects that stay
 
 import asyncio
+import atexit
 import os
 import shutil
+import signal
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,7 +34,8 @@ _WRONG = 2
 
 def _end(hosted: Hosted, message: str, code: int) -> NoReturn:
     """Before anything is served: Envoy has nothing to finish."""
-    sys.stderr.write(f"{message}\n")
+    if message:
+        sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
     shutil.rmtree(hosted.folder, ignore_errors=True)
     os._exit(code)
@@ -53,14 +57,26 @@ def _parts(hosted: Hosted) -> Parts:
 
 def _application() -> AsgiShell:
     hosted = Hosted.from_environment()
-    os.chdir(hosted.working_directory)
+    if hosted.working_directory:
+        os.chdir(hosted.working_directory)
     logs.set_up(hosted.log_format, hosted.log_level)
     parts = _parts(hosted)
     envoy = Envoy(hosted)
 
+    def at_any_time(handlers: Mapping[signal.Signals, Callable[[], object]]) -> None:
+        """Signals end a start at once, and a sidecar that takes calls in good order."""
+
+        def leave() -> None:
+            if envoy.is_accepting:
+                handlers[signal.SIGTERM]()
+            else:
+                _end(hosted, "", 0)
+
+        on_signals({**handlers, signal.SIGTERM: leave, signal.SIGINT: leave})
+
     async def live() -> None:
         try:
-            await serve_until_told(parts, shell, on_signals)
+            await serve_until_told(parts, shell, at_any_time)
         except CannotListen as error:
             _end(hosted, str(error), _WRONG)
         except Exception:  # noqa: BLE001 - it is told
@@ -74,6 +90,12 @@ def _application() -> AsgiShell:
         await receive()
         life.cancel()
         await send({"type": "lifespan.shutdown.complete"})
+
+    @atexit.register
+    def judge() -> None:
+        """Envoy ends by itself, and with another code, when it cannot bind what was free a moment ago."""
+        if not envoy.is_accepting:
+            _end(hosted, envoy.cannot_listen(), _WRONG)
 
     shell = AsgiShell(parts.methods, envoy, lifespan)
     return shell

@@ -64,7 +64,7 @@ def cli() -> None:
     examples="""
     sidecar serve gateway.yaml
     sidecar serve gateway.yaml --listen unix:/run/sidecar/sidecar.sock --listen 127.0.0.1:50051
-    kill -HUP $(pidof sidecar)        # reload now; it also reloads when the file changes
+    kill -HUP PID                     # reload now; it also reloads when the file changes
     """,
 )
 @_CONFIG

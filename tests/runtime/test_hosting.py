@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 
 from sidecar.runtime.hosting import launch
 from sidecar.runtime.hosting.launch import Hosted
+from tests.running.ports import accepts, free_ports
 from tests.runtime.sidecars import PATHS, SMALL, TRANSPORT, process
+from tests.waiting import until
 
 MISSING = """
 import sys
@@ -114,7 +117,7 @@ def test_code_in_the_working_directory_is_not_taken_for_a_module(tmp_path: Path)
 
 def test_the_environment_is_inside_as_it_was_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the interpreter inside needs is not for the programs that the sidecar might start."""
-    told = Hosted("gateway.yaml", ["127.0.0.1:1"], "", "json", "info", folder="/tmp/x")
+    told = Hosted("gateway.yaml", ["127.0.0.1:1"], "", "json", "info", folder="/tmp/x", claims=[7])
     library = Path("/usr/lib/libpython.so")
     monkeypatch.setenv("PYTHONPATH", "/mine")
     monkeypatch.delenv("PYTHONHOME", raising=False)
@@ -127,3 +130,78 @@ def test_the_environment_is_inside_as_it_was_outside(monkeypatch: pytest.MonkeyP
 
     assert Hosted.from_environment() == told
     assert dict(os.environ) == before
+
+
+def test_an_address_that_somebody_took_in_the_meantime_ends_the_start_with_2(tmp_path: Path) -> None:
+    """V6: the admin page takes the port between the check and Envoy, as another process might."""
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    with process(tmp_path, SMALL, "--transport", "envoy", "--listen", address, "--admin", address) as one:
+        assert one.ended() == 2
+        assert not one.events("ready")
+        assert any(f"cannot listen on {address}: address already in use" in line for line in one.lines)
+
+
+def test_two_that_start_at_once_on_one_socket_are_not_both_ready(tmp_path: Path) -> None:
+    """V6: Envoy replaces whatever is at the path."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s.sock"
+        wanted = ("--transport", "envoy", "--listen", f"unix:{path}")
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        with process(tmp_path / "a", SMALL, *wanted) as a, process(tmp_path / "b", SMALL, *wanted) as b:
+            until(lambda: a.popen.poll() is not None or b.popen.poll() is not None, "the end of one")
+            loser, winner = (a, b) if a.popen.poll() is not None else (b, a)
+            assert loser.ended() == 2
+            winner.wait_ready()
+            assert path.is_socket()
+
+
+def test_a_drain_does_without_the_folder(tmp_path: Path) -> None:
+    """V6: whoever tidies up temporary files must not end requests."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        process(tmp_path, SMALL, "--transport", "envoy", TMPDIR=scratch) as one,
+    ):
+        one.wait_ready()
+        for folder in Path(scratch).iterdir():
+            shutil.rmtree(folder)
+        one.tell(signal.SIGTERM)
+        assert one.ended() == 0
+        assert one.events("drain_incomplete")
+        assert one.events("stopped")
+
+
+def test_a_file_that_can_be_read_once_only_is_refused(tmp_path: Path) -> None:
+    """V4"""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    told = subprocess.Popen(
+        [sys.executable, "-m", "sidecar", "serve", str(pipe), "--transport", "envoy"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pipe.write_text(SMALL)
+    _, said = told.communicate(timeout=30)
+
+    assert told.returncode == 2
+    assert said.endswith("which only a regular file allows; put the configuration in a file\n")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        for _ in range(2):
+            with process(tmp_path, SMALL, "--transport", "envoy", TMPDIR=scratch) as one:
+                one.wait_ready()
+                one.popen.kill()
+                one.popen.wait()
+            assert len(list(Path(scratch).iterdir())) == 1
+
+
+def test_ipv6_for_all_takes_ipv4_too(tmp_path: Path) -> None:
+    """V6: as gRPC's own server does."""
+    (port,) = free_ports(1)
+    with process(tmp_path, SMALL, "--transport", "envoy", "--listen", f"[::]:{port}") as one:
+        one.wait_ready()
+        assert accepts(port)

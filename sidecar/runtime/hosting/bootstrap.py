@@ -9,16 +9,16 @@ Json = dict[str, Any]
 _TYPES: Final = "type.googleapis.com/envoy.extensions."
 _NEVER: Final = "0s"
 _MOST_STREAMS: Final = 100_000  # the Envoy that asks opens one stream for each request in flight
-_BUFFER_BYTES: Final = 8 * 1024 * 1024  # of one stream; above the largest message
+_BUFFER_BYTES: Final = 5 * 1024 * 1024  # of one stream; above the largest message
+_MOST_HEADERS: Final = 10_000
 _MOST_HEADERS_KB: Final = 128
 _NO_LIMIT: Final = 2**32 - 1
 
 
-def bootstrap(addresses: Sequence[str], admin: str, module: str, application: str, *, json_log: bool) -> Json:
+def bootstrap(addresses: Sequence[str], admin: str, module: str, application: str) -> Json:
     """For `addresses` (`ip:port` or `unix:/path`), with its admin page on the socket `admin`.
 
-    `module` is the file of the dynamic module, `application` what it loads, as `module:attribute`; `json_log`
-    makes Envoy's own log lines look like the sidecar's.
+    `module` is the file of the dynamic module, `application` what it loads, as `module:attribute`.
     """
     first, *more = (_address(address) for address in addresses)
     listener: Json = {
@@ -30,24 +30,13 @@ def bootstrap(addresses: Sequence[str], admin: str, module: str, application: st
     }
     if more:
         listener["additional_addresses"] = [{"address": address} for address in more]
-    config: Json = {
+    return {
         "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
         "stats_config": {"stats_matcher": {"reject_all": True}},  # the sidecar has its own
         "layered_runtime": {"layers": [{"name": "limits", "static_layer": _LIMITS}]},
         "static_resources": {"listeners": [listener]},
     }
-    if json_log:
-        config["application_log_config"] = {"log_format": {"json_format": _LINE}}
-    return config
 
-
-_LINE: Final = {
-    "event": "envoy",
-    "level": "%l",
-    "logger": "%n",
-    "message": "%j",
-    "timestamp": "%Y-%m-%dT%T.%fZ",
-}
 
 _LIMITS: Final = {
     # Whoever may ask is trusted, and Envoy resets ext_proc streams in the normal course of things:
@@ -70,7 +59,7 @@ def _manager(module: str, application: str) -> Json:
         },
         # An access log stream may say nothing for hours.
         "stream_idle_timeout": _NEVER,
-        "common_http_protocol_options": {"idle_timeout": _NEVER},
+        "common_http_protocol_options": {"idle_timeout": _NEVER, "max_headers_count": _MOST_HEADERS},
         "drain_timeout": "0.1s",
         "generate_request_id": False,
         "skip_xff_append": True,
@@ -98,4 +87,7 @@ def _address(address: str) -> Json:
     if address.startswith("unix:"):
         return {"pipe": {"path": address.removeprefix("unix:")}}
     host, _, port = address.rpartition(":")
-    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+    place: Json = {"address": host.strip("[]"), "port_value": int(port)}
+    if host == "[::]":
+        place["ipv4_compat"] = True  # as gRPC's own server takes it
+    return {"socket_address": place}

@@ -4,6 +4,9 @@ One process stays one process: the same id for whoever started it, so that its s
 memory are the sidecar's. The signals are blocked before the change and read inside (`host`).
 """
 
+import contextlib
+import errno
+import hashlib
 import importlib.util
 import json
 import os
@@ -54,6 +57,8 @@ class Hosted:
     show_decisions: bool = False
     folder: str = ""
     working_directory: str = ""
+    claims: Sequence[int] = ()
+    """Descriptors of the locks on the paths of its sockets."""
 
     @property
     def envoy_admin(self) -> str:
@@ -78,12 +83,26 @@ def become_envoy(hosted: Hosted, application: str) -> NoReturn:
     May raise CannotHost or CannotListen.
     """
     envoy, module, library = _envoy(), _module(), _python_library()
-    addresses = [_free(address) for address in hosted.addresses]
-    folder = _private_folder()
+    if not Path(hosted.config).is_file() and hosted.config:
+        raise CannotHost(
+            f"{hosted.config}: the transport `envoy` reads the file twice, which only a regular file allows; "
+            "put the configuration in a file"
+        )
+    claims = [_claim(address) for address in hosted.addresses if address.startswith("unix:")]
+    addresses = [free for address in hosted.addresses for free in _free(address)]
+    _remove_abandoned()
     try:
-        hosted = replace(hosted, addresses=addresses, folder=folder, working_directory=str(Path.cwd()))
-        as_json = logs.is_json(hosted.log_format)
-        config = bootstrap(addresses, hosted.envoy_admin, str(module), application, json_log=as_json)
+        folder = _private_folder()
+    except OSError as error:
+        raise CannotHost(
+            f"the transport `envoy` needs a folder for temporary files: {error.strerror}; set TMPDIR to one "
+            "that can be written"
+        ) from error
+    try:
+        hosted = replace(
+            hosted, addresses=addresses, folder=folder, working_directory=_working_directory(), claims=claims
+        )
+        config = bootstrap(addresses, hosted.envoy_admin, str(module), application)
         path = Path(folder) / _BOOTSTRAP
         path.write_text(json.dumps(config, indent=1))
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -95,10 +114,51 @@ def become_envoy(hosted: Hosted, application: str) -> NoReturn:
         sys.stderr.flush()
         arguments = ["-c", str(path), "--concurrency", "1", "--disable-hot-restart"]
         arguments += ["--drain-strategy", "immediate", "--log-level", _ENVOY_LEVELS[hosted.log_level]]
+        if logs.is_json(hosted.log_format):
+            arguments += ["--log-format", _JSON_LINE]
         os.execve(envoy, [str(envoy), *arguments], environment(hosted, library))  # noqa: S606
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+_JSON_LINE: Final = (
+    '{"event":"envoy","level":"%l","logger":"%n","message":"%j","timestamp":"%Y-%m-%dT%T.%fZ"}'
+)
+
+
+def _working_directory() -> str:
+    """Empty when it is gone."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return ""
+
+
+def _remove_abandoned() -> None:
+    """The folders of processes that were killed; their Envoy's socket refuses connections."""
+    for admin in Path(tempfile.gettempdir()).glob(f"sidecar-*/{_ADMIN}"):
+        with socket.socket(socket.AF_UNIX) as asked, contextlib.suppress(OSError):
+            if admin.stat().st_uid == os.getuid() and asked.connect_ex(str(admin)) == errno.ECONNREFUSED:
+                shutil.rmtree(admin.parent, ignore_errors=True)
+
+
+def _claim(address: str) -> int:
+    """Take a lock on the path of a socket, as long as the process lives or the descriptor is open.
+
+    Envoy replaces whatever is at the path. May raise CannotListen.
+    """
+    lock = socket.socket(socket.AF_UNIX)
+    if sys.platform != "linux":
+        return lock.detach()
+    path = os.path.realpath(address.removeprefix("unix:"))
+    try:
+        lock.bind(f"\0sidecar-{hashlib.sha256(path.encode()).hexdigest()}")
+    except OSError as error:
+        lock.close()
+        raise CannotListen(cannot_listen(address, error)) from error
+    lock.set_inheritable(True)
+    return lock.detach()
 
 
 def _private_folder() -> str:
@@ -168,22 +228,35 @@ def _python_library() -> Path:
     )
 
 
-def _free(address: str) -> str:
-    """The address as `ip:port` or `unix:/path`, with a port that is free. May raise CannotListen."""
+def _free(address: str) -> list[str]:
+    """The address as `unix:/path`, or as `ip:port` for each of its addresses that this machine has.
+
+    The port is one that is free. May raise CannotListen.
+    """
     if address.startswith("unix:"):
         clear_the_way(Path(address.removeprefix("unix:")))
-        return address
+        return [address]
     probe(address)
     host, _, port = address.rpartition(":")
-    family, kind, protocol, _, place = socket.getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM
-    )[0]
-    ip = f"[{place[0]}]" if family == socket.AF_INET6 else str(place[0])
-    if int(port):
-        return f"{ip}:{port}"
-    try:
-        with socket.socket(family, kind, protocol) as chosen:
-            chosen.bind(place)
-            return f"{ip}:{chosen.getsockname()[1]}"
-    except OSError as error:
-        raise CannotListen(cannot_listen(address, error)) from error
+    found: list[str] = []
+    chosen = int(port)
+    wrong: OSError | None = None
+    for family, kind, protocol, _, place in socket.getaddrinfo(
+        host.strip("[]"), chosen, type=socket.SOCK_STREAM
+    ):
+        try:
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind((place[0], chosen, *place[2:]))
+                tried.listen()
+                chosen = tried.getsockname()[1]
+        except OSError as error:
+            wrong = error
+            if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:  # a name may have more than we do
+                continue
+            raise CannotListen(cannot_listen(address, error)) from error
+        found.append(f"[{place[0]}]:{chosen}" if family == socket.AF_INET6 else f"{place[0]}:{chosen}")
+    if not found:
+        assert wrong is not None
+        raise CannotListen(cannot_listen(address, wrong)) from wrong
+    return list(dict.fromkeys(found))
