@@ -10,6 +10,7 @@ from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
 from sidecar.config.fields import FieldOf, cookie_field, header_field, listed, query_field
 from sidecar.config.patterns import searcher
+from sidecar.config.sizes import size_condition
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.fields import MethodField
 from sidecar.core.rules.host import HostIs
@@ -27,7 +28,7 @@ _METHOD_FIELD: Final = MethodField()
 
 
 def compile_match(match: schema.Match, where: Where, facts: Facts, findings: Findings) -> All:
-    """The conditions in the order path, hosts, methods, headers, query, cookies, facts, any, all, not.
+    """The conditions in the order path, hosts, methods, headers, query, cookies, size, facts, any, all, not.
 
     What cannot be compiled stands in `findings` and is left out.
     """
@@ -57,6 +58,10 @@ def _parts(match: schema.Match, where: Where, facts: Facts, findings: Findings, 
         parts.extend(_texts(match.query, (*where, "query"), findings, query_field))
     if match.cookies:
         parts.extend(_texts(match.cookies, (*where, "cookies"), findings, cookie_field))
+    if match.size is not None:
+        size = size_condition(match.size, (*where, "size"), findings)
+        if size is not None:
+            parts.append(size)
     parts.extend(facts.conditions(match, where, findings))
     if match.any is not None:
         alternatives = _nested(match.any, (*where, "any"), facts, findings, depth)

@@ -200,6 +200,7 @@ class Match(Section):
     headers: list[Text] = Field([], description="all of these conditions on headers")
     query: list[Text] = Field([], description="all of these conditions on query parameters")
     cookies: list[Text] = Field([], description="all of these conditions on cookies")
+    size: str | None = Field(None, description='of the body, by content-length: "> 10MB", "1MB..10MB"')
     model: list[str] | None = Field(None, description="any of these models, or what they are aliases of")
     tenant: list[str] | None = Field(None, description="any of these, as the others by context")
     user: list[str] | None = Field(None, description="any of these")

@@ -31,11 +31,16 @@ def holds(match: str, more: str = "", target: str = "/", **headers: str) -> bool
         ('{priority: "< normal"}', '(priority is "low")'),
         ("{priority: normal}", '(priority is "normal")'),
         ("{flag: new_ai_model}", '(flag new_ai_model is "on")'),
+        ('{size: "> 10MB"}', "(body has at least 10485761 bytes)"),
+        ('{size: ">= 1.5KB"}', "(body has at least 1536 bytes)"),
+        ('{size: "< 1MB"}', "(body has at most 1048575 bytes)"),
+        ('{size: "<= 0"}', "(body has at most 0 bytes)"),
+        ('{size: "1KB..10 kb"}', "(body has 1024 to 10240 bytes)"),
         ("{not: {country: [XX]}}", '(not country is "XX")'),
     ],
 )
 def test_a_condition_on_a_fact(match: str, condition: str) -> None:
-    """M10 M11 M12 M14"""
+    """M8 M10 M11 M12 M14"""
     assert the_match(match) == condition
 
 
@@ -78,6 +83,9 @@ def test_flags_are_held_by_the_file() -> None:
             '"urgent" is not a priority; write one of low, normal, high',
         ),
         (a_match('{priority: "> critical"}'), 'no priority is "> critical"; they are low, normal'),
+        (a_match("{size: big}"), '"big" is not a size; write "> 10MB", "< 1MB" or "1MB..10MB"'),
+        (a_match('{size: "2MB..1MB"}'), '"2MB..1MB" begins after its end; write the smaller size first'),
+        (a_match('{size: "< 0"}'), 'no body is "< 0"; write <= 0B for none'),
         (a_match("{flag: a b}"), 'routes[0].match.flag: "a b" is'),
         (a_match("{tier: [x]}") + "context: {tier: []}\n", "context.tier has no source; give it one"),
         (a_match("{}") + "models: [a]\n", "models: must be a mapping of names, got a list"),

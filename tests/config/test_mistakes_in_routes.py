@@ -31,7 +31,7 @@ MISTAKES = [
         CLUSTERS + "routes: [{name: r, to: shop, match: {xyzzy: 5}}]\n",
         "gateway.yaml:2: routes[0].match.xyzzy: unknown key; write one of all, any, cookies, "
         "country, flag, headers, hosts, methods, model, not, organization, path, priority, query, region, "
-        "segment, tenant, tier, user",
+        "segment, size, tenant, tier, user",
         id="a key of a route is unlike any",
     ),
     pytest.param(
