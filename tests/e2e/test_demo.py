@@ -178,6 +178,20 @@ demo:
     assert "3 held, 0 did not" in done.stdout
 
 
+def test_text_that_looks_like_a_number_stays_text(tmp_path: Path) -> None:
+    """V6: the demo runs a copy of the file with other ports."""
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        "clusters: {a: {endpoints: [{address: '127.0.0.1:8131'}]}}\n"
+        "routes: [{name: all, to: a}]\n"
+        "demo: {tour: [{path: /, method: POST, body: '0123456789', expect: {status: 200}}]}\n"
+    )
+
+    done = run("demo", bare, "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_check_can_be_stopped_before_its_end(tmp_path: Path) -> None:
     """V6: it says so, and it did not hold."""
     long = tmp_path / "long.yaml"
