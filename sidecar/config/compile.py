@@ -6,7 +6,9 @@ What is odd is made plain here (a split with one arm is no split), so that no re
 from sidecar.config import schema
 from sidecar.config.edits import compile_edits, compile_rewrite
 from sidecar.config.errors import Findings, Where, shown
-from sidecar.config.matches import compile_match, field_of_source
+from sidecar.config.facts import Facts
+from sidecar.config.fields import field_of_source
+from sidecar.config.matches import compile_match
 from sidecar.config.sections import Draft
 from sidecar.config.strategies import compile_strategy
 from sidecar.config.targets import Chosen, Targets
@@ -24,13 +26,13 @@ def compile_plan(drawn: Draft, generation: int, findings: Findings) -> Plan | No
     """The plan; None when there are problems. These stand in `findings`, and warnings too."""
     _check_listeners(drawn, findings)
     targets = Targets(drawn, findings)
-    context = _context(drawn.config.context, findings)
+    facts = Facts(drawn.config.context, drawn.config.models, drawn.config.flags, findings)
     on_error = _on_error(drawn.config.on_error, targets, findings)
     _check_names(drawn, findings)
     routes: list[Route] = []
     places: dict[str, int] = {}
     for at, written in drawn.routes.items():
-        route = _route(written, ("routes", at), drawn, targets, context, findings)
+        route = _route(written, ("routes", at), drawn, targets, facts, findings)
         if route is not None:
             routes.append(route)
             places[route.name] = at
@@ -75,19 +77,6 @@ def _check_names(drawn: Draft, findings: Findings) -> None:
         first.setdefault(route.name, at)
 
 
-def _context(context: schema.Context, findings: Findings) -> dict[str, tuple[Field, ...]]:
-    facts: dict[str, list[schema.Source]] = {
-        "session": context.session,
-        "user": context.user,
-        "tenant": context.tenant,
-    }
-    fields: dict[str, tuple[Field, ...]] = {}
-    for fact, sources in facts.items():
-        read = [field_of_source(source, ("context", fact, at), findings) for at, source in enumerate(sources)]
-        fields[fact] = tuple(field for field in read if field is not None)
-    return fields
-
-
 def _on_error(written: str, targets: Targets, findings: Findings) -> Variant | None:
     if written == "refuse":
         return None
@@ -104,12 +93,12 @@ def _route(
     where: Where,
     drawn: Draft,
     targets: Targets,
-    context: dict[str, tuple[Field, ...]],
+    facts: Facts,
     findings: Findings,
 ) -> Route | None:
-    matcher = compile_match(written.match, (*where, "match"), findings)
+    matcher = compile_match(written.match, (*where, "match"), facts, findings)
     arms = _arms(written, where, drawn, targets, findings)
-    sticky = _sticky(written, where, drawn, context, findings)
+    sticky = _sticky(written, where, drawn, facts, findings)
     strategy = compile_strategy(written.strategy, (*where, "strategy"), findings)
     request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
     response_headers = compile_edits(written.headers.response, (*where, "headers", "response"), findings)
@@ -201,7 +190,7 @@ def _sticky(
     written: schema.Route,
     where: Where,
     drawn: Draft,
-    context: dict[str, tuple[Field, ...]],
+    facts: Facts,
     findings: Findings,
 ) -> tuple[Field, ...]:
     if written.sticky is None:
@@ -219,7 +208,7 @@ def _sticky(
     if isinstance(by, schema.StickyCookie):
         field = field_of_source(schema.Source(cookie=by.cookie), place, findings)
         return () if field is None else (field,)
-    fields = context[by]
+    fields = facts.key(by)
     if not fields and not drawn.unsure(("context",), by):
         findings.add(place, f"context.{by} has no source", "give it one")
     return fields

@@ -1,17 +1,18 @@
 """A route's `match` to the matcher of the core: what is given must all hold; all, any and not nest."""
 
 import re
-from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import quote
 
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.facts import Facts
+from sidecar.config.fields import FieldOf, cookie_field, header_field, listed, query_field
 from sidecar.config.patterns import searcher
-from sidecar.config.values import HEADER_NAME
+from sidecar.config.sizes import size_condition
 from sidecar.core.rules.base import Field, Matcher
-from sidecar.core.rules.fields import CookieField, HeaderField, MethodField, QueryField
+from sidecar.core.rules.fields import MethodField
 from sidecar.core.rules.host import HostIs
 from sidecar.core.rules.logic import All, AnyOf, Not
 from sidecar.core.rules.path import PathIs, PathPattern, PathRegex, PathStarts, PathUnder
@@ -21,21 +22,20 @@ MOST_DEPTH: Final = 32
 _KINDS: Final = ("exact", "prefix", "regex")
 _TESTS: Final = ("exact", "prefix", "suffix", "contains", "regex", "present", "absent")
 _METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_HEADER: Final = re.compile(HEADER_NAME)
 _HOST: Final = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 _METHOD_FIELD: Final = MethodField()
 
 
-def compile_match(match: schema.Match, where: Where, findings: Findings) -> All:
-    """The conditions in the order path, hosts, methods, headers, query, cookies, any, all, not.
+def compile_match(match: schema.Match, where: Where, facts: Facts, findings: Findings) -> All:
+    """The conditions in the order path, hosts, methods, headers, query, cookies, size, facts, any, all, not.
 
     What cannot be compiled stands in `findings` and is left out.
     """
-    return All(tuple(_parts(match, where, findings, 1)))
+    return All(tuple(_parts(match, where, facts, findings, 1)))
 
 
-def _parts(match: schema.Match, where: Where, findings: Findings, depth: int) -> list[Matcher]:
+def _parts(match: schema.Match, where: Where, facts: Facts, findings: Findings, depth: int) -> list[Matcher]:
     if depth > MOST_DEPTH:
         findings.add(where, f"match is nested more than {MOST_DEPTH} deep", "say it with fewer levels")
         return []
@@ -53,19 +53,24 @@ def _parts(match: schema.Match, where: Where, findings: Findings, depth: int) ->
         if methods is not None:
             parts.append(methods)
     if match.headers:
-        parts.extend(_texts(match.headers, (*where, "headers"), findings, _header))
+        parts.extend(_texts(match.headers, (*where, "headers"), findings, header_field))
     if match.query:
-        parts.extend(_texts(match.query, (*where, "query"), findings, _parameter))
+        parts.extend(_texts(match.query, (*where, "query"), findings, query_field))
     if match.cookies:
-        parts.extend(_texts(match.cookies, (*where, "cookies"), findings, _cookie))
+        parts.extend(_texts(match.cookies, (*where, "cookies"), findings, cookie_field))
+    if match.size is not None:
+        size = size_condition(match.size, (*where, "size"), findings)
+        if size is not None:
+            parts.append(size)
+    parts.extend(facts.conditions(match, where, findings))
     if match.any is not None:
-        alternatives = _nested(match.any, (*where, "any"), findings, depth)
+        alternatives = _nested(match.any, (*where, "any"), facts, findings, depth)
         if alternatives:
             parts.append(alternatives[0] if len(alternatives) == 1 else AnyOf(tuple(alternatives)))
     if match.all is not None:
-        parts.extend(_nested(match.all, (*where, "all"), findings, depth))
+        parts.extend(_nested(match.all, (*where, "all"), facts, findings, depth))
     if match.not_ is not None:
-        parts.append(Not(_one(_parts(match.not_, (*where, "not"), findings, depth + 1))))
+        parts.append(Not(_one(_parts(match.not_, (*where, "not"), facts, findings, depth + 1))))
     return [single for part in parts for single in (part.parts if isinstance(part, All) else (part,))]
 
 
@@ -73,10 +78,12 @@ def _one(parts: list[Matcher]) -> Matcher:
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 
 
-def _nested(matches: list[schema.Match], where: Where, findings: Findings, depth: int) -> list[Matcher]:
+def _nested(
+    matches: list[schema.Match], where: Where, facts: Facts, findings: Findings, depth: int
+) -> list[Matcher]:
     if not matches:
         findings.add(where, "must not be empty", "list at least one match, or leave it out")
-    return [_one(_parts(match, (*where, at), findings, depth + 1)) for at, match in enumerate(matches)]
+    return [_one(_parts(match, (*where, at), facts, findings, depth + 1)) for at, match in enumerate(matches)]
 
 
 def _path(path: str | schema.Path, where: Where, findings: Findings) -> Matcher | None:
@@ -92,7 +99,7 @@ def _path(path: str | schema.Path, where: Where, findings: Findings) -> Matcher 
         return PathPattern(path)
     given = [kind for kind in _KINDS if getattr(path, kind) is not None]
     if len(given) != 1:
-        findings.add(where, f"needs exactly one of {', '.join(_KINDS)}, got {_listed(given)}")
+        findings.add(where, f"needs exactly one of {', '.join(_KINDS)}, got {listed(given)}")
         return None
     if not path.whole_segments and path.prefix is None:
         findings.add((*where, "whole_segments"), "says something of a prefix only", "leave it out")
@@ -176,9 +183,6 @@ def _methods(methods: list[str], where: Where, findings: Findings) -> Matcher | 
     return OneOf(_METHOD_FIELD, tuple(dict.fromkeys(usable))) if usable else None
 
 
-FieldOf = Callable[[str, Where, Findings], Field | None]
-
-
 def _texts(tests: list[schema.Text], where: Where, findings: Findings, field_of: FieldOf) -> list[Matcher]:
     matchers: list[Matcher] = []
     for at, test in enumerate(tests):
@@ -192,7 +196,7 @@ def _texts(tests: list[schema.Text], where: Where, findings: Findings, field_of:
 def _text(test: schema.Text, field: Field, where: Where, findings: Findings) -> Matcher | None:
     given = [kind for kind in _TESTS if getattr(test, kind) is not None]
     if len(given) != 1:
-        findings.add(where, f"needs exactly one of {', '.join(_TESTS)}, got {_listed(given)}")
+        findings.add(where, f"needs exactly one of {', '.join(_TESTS)}, got {listed(given)}")
         return None
     if test.exact is not None:
         return OneOf(field, (test.exact,))
@@ -212,47 +216,3 @@ def _text(test: schema.Text, field: Field, where: Where, findings: Findings) -> 
     pattern = test.regex or ""
     search = searcher(pattern, (*where, "regex"), findings)
     return None if search is None else Regex(field, pattern, search)
-
-
-def _header(name: str, where: Where, findings: Findings) -> Field | None:
-    lower = name.lower()
-    if lower == "host" or lower.startswith(":"):
-        findings.add(where, f"{shown(name)} is not asked for as a header", "use path, methods or hosts")
-    elif not _HEADER.fullmatch(name):
-        findings.add(where, f"{shown(name)} is not a header name", "use letters, digits and '-'")
-    else:
-        return HeaderField(lower)
-    return None
-
-
-def _parameter(name: str, where: Where, findings: Findings) -> Field | None:
-    if not name:
-        findings.add(where, "must not be empty", "write the parameter's name")
-        return None
-    return QueryField(name)
-
-
-def _cookie(name: str, where: Where, findings: Findings) -> Field | None:
-    if not name or any(c in '=;," \t' or not c.isprintable() for c in name):
-        findings.add(where, f"{shown(name)} is not a cookie's name", "use letters, digits, '-' and '_'")
-        return None
-    return CookieField(name)
-
-
-def _listed(given: list[str]) -> str:
-    return " and ".join(given) if given else "none"
-
-
-def field_of_source(source: schema.Source, where: Where, findings: Findings) -> Field | None:
-    """The field that a source of a fact names."""
-    forms: dict[str, tuple[str | None, FieldOf]] = {
-        "header": (source.header, _header),
-        "cookie": (source.cookie, _cookie),
-        "query": (source.query, _parameter),
-    }
-    given = [kind for kind, (name, _) in forms.items() if name is not None]
-    if len(given) != 1:
-        findings.add(where, f"needs exactly one of {', '.join(forms)}, got {_listed(given)}")
-        return None
-    name, field_of = forms[given[0]]
-    return field_of(name or "", (*where, given[0]), findings)

@@ -145,6 +145,22 @@ class Context(Section):
     )
     user: list[Source] = Field([Source(header="x-user-id")], description="what names the user")
     tenant: list[Source] = Field([Source(header="x-tenant-id")], description="what names the tenant")
+    organization: list[Source] = Field(
+        [Source(header="x-organization-id")], description="what names the organization"
+    )
+    tier: list[Source] = Field([Source(header="x-user-tier")], description="such as free or premium")
+    segment: list[Source] = Field([Source(header="x-segment")], description="such as beta_testers")
+    priority: list[Source] = Field(
+        [Source(header="x-priority")], description="low, normal, high or critical; anything else is normal"
+    )
+    region: list[Source] = Field([Source(header="x-region")], description="where the client is")
+    country: list[Source] = Field(
+        [Source(header="cf-ipcountry")], description="two letters, in capitals or not"
+    )
+    model: list[Source] = Field([Source(header="x-ai-model")], description="the model that is asked for")
+    flag: list[Source] = Field(
+        [Source(header="x-feature-flag")], description="what switches flags: name=true, name=false, a list"
+    )
 
 
 class Path(Section):
@@ -184,6 +200,17 @@ class Match(Section):
     headers: list[Text] = Field([], description="all of these conditions on headers")
     query: list[Text] = Field([], description="all of these conditions on query parameters")
     cookies: list[Text] = Field([], description="all of these conditions on cookies")
+    size: str | None = Field(None, description='of the body, by content-length: "> 10MB", "1MB..10MB"')
+    model: list[str] | None = Field(None, description="any of these models, or what they are aliases of")
+    tenant: list[str] | None = Field(None, description="any of these, as the others by context")
+    user: list[str] | None = Field(None, description="any of these")
+    organization: list[str] | None = Field(None, description="any of these")
+    tier: list[str] | None = Field(None, description="any of these")
+    segment: list[str] | None = Field(None, description="any of these")
+    region: list[str] | None = Field(None, description="any of these")
+    country: list[str] | None = Field(None, description="any of these, such as DE")
+    priority: str | None = Field(None, description='such as ">= high", or one priority alone')
+    flag: str | None = Field(None, description="this flag is on")
     all: list["Match"] | None = Field(None, description="all of these hold")
     any: list["Match"] | None = Field(None, description="at least one of these holds")
     not_: "Match | None" = Field(None, alias="not", description="this does not hold")
@@ -345,5 +372,9 @@ class Config(Section):
     tickets: Tickets = Field(Tickets(), description="decisions whose outcome is awaited")
     clusters: dict[Name, Cluster] = Field({}, description="where requests can go")
     context: Context = Field(Context(), description="where facts about a request come from")
+    models: dict[str, str] = Field(
+        {}, description="other names of models: alias to model, in chains if need be"
+    )
+    flags: dict[str, bool] = Field({}, description="flags that are on or off where a request does not say")
     routes: list[Route] = Field([], description="which request goes where")
     demo: Demo = Field(Demo(), description="requests that show what the file does")

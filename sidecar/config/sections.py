@@ -65,6 +65,8 @@ def draft(top: dict[str, object], findings: Findings) -> Draft:
         key: _section(model, top[key], (key,), findings, drawn) for key, model in _WHOLE.items() if key in top
     }
     parts["on_error"] = _on_error(top, findings)
+    parts["models"] = _mapping(top, "models", str, "a model's name", findings)
+    parts["flags"] = _mapping(top, "flags", bool, "true or false", findings)
     parts["demo"] = _demo(top.get("demo", {}), findings, drawn)
     _clusters(top, findings, drawn)
     _routes(top, findings, drawn)
@@ -98,6 +100,25 @@ def _section(
         return model.model_validate(kept)
     except ValidationError:
         return None
+
+
+def _mapping(
+    top: dict[str, object], key: str, kind: type, wanted: str, findings: Findings
+) -> dict[str, Any] | None:
+    """Of names to plain values, such as aliases of models."""
+    raw = top.get(key)
+    if raw is None:
+        return None
+    if not isinstance(raw, dict):
+        findings.add((key,), f"must be a mapping of names, got {shown(raw)}")
+        return None
+    kept = {}
+    for name, value in raw.items():
+        if type(value) is kind and isinstance(name, str) and name and value != "":
+            kept[name] = value
+        else:
+            findings.add((key, str(name)), f"must be {wanted}, got {shown(value)}")
+    return kept
 
 
 def _on_error(top: dict[str, object], findings: Findings) -> str | None:

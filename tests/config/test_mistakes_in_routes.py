@@ -30,7 +30,8 @@ MISTAKES = [
     pytest.param(
         CLUSTERS + "routes: [{name: r, to: shop, match: {xyzzy: 5}}]\n",
         "gateway.yaml:2: routes[0].match.xyzzy: unknown key; write one of all, any, cookies, "
-        "headers, hosts, methods, not, path, query",
+        "country, flag, headers, hosts, methods, model, not, organization, path, priority, query, region, "
+        "segment, size, tenant, tier, user",
         id="a key of a route is unlike any",
     ),
     pytest.param(

@@ -22,6 +22,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.e2e
 
 QUICKSTART = Path(__file__).parents[2] / "deploy" / "examples" / "quickstart.yaml"
+EXAMPLES = sorted(path for path in QUICKSTART.parent.glob("*.yaml") if path != QUICKSTART)
 USUAL_PORTS = [50051, 9900, 9901, 10000, 8101, 8111]
 STARTS_WITHIN_S = 20.0
 
@@ -82,6 +83,15 @@ def test_the_quickstart_holds_what_it_promises(tmp_path: Path, transport: str) -
     assert "13 held, 0 did not" in done.stdout
     assert "NO" not in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_holds_what_it_promises(example: Path) -> None:
+    """The ids that it shows stand at its top."""
+    done = run("demo", example, "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 did not" in done.stdout
 
 
 def test_the_quickstart_is_what_the_demo_runs_by_default() -> None:
@@ -166,6 +176,20 @@ demo:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 held, 0 did not" in done.stdout
+
+
+def test_text_that_looks_like_a_number_stays_text(tmp_path: Path) -> None:
+    """V6: the demo runs a copy of the file with other ports."""
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(
+        "clusters: {a: {endpoints: [{address: '127.0.0.1:8131'}]}}\n"
+        "routes: [{name: all, to: a}]\n"
+        "demo: {tour: [{path: /, method: POST, body: '0123456789', expect: {status: 200}}]}\n"
+    )
+
+    done = run("demo", bare, "--check")
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_check_can_be_stopped_before_its_end(tmp_path: Path) -> None:

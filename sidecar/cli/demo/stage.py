@@ -1,12 +1,11 @@
 """The user's configuration moved to this machine: each address becomes one that is free here."""
 
 import copy
+import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from sidecar.config import document
 from sidecar.config.load import Loaded, loads
@@ -68,7 +67,7 @@ def stage(path: Path) -> Stage:
                 named_by_address[wanted] = endpoint["address"]
             places.append(Place(cluster, name, endpoint["address"]))
     data["routes"] = _renamed(data["routes"], named_by_address)
-    text = yaml.safe_dump(data, sort_keys=False)
+    text = json.dumps(data, indent=1, ensure_ascii=False)  # every JSON is YAML, and quotes what is text
     return Stage(
         loads(text, path.name, 1),
         text,

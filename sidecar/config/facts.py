@@ -1,0 +1,124 @@
+"""What `context`, `models` and `flags` say of facts, to the fields and conditions of the core."""
+
+import re
+from typing import Final
+
+from sidecar.config import schema
+from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.fields import field_of_source
+from sidecar.core.rules.base import Field, Matcher
+from sidecar.core.rules.facts import ON, PRIORITIES, Fact, Flag, Priority
+from sidecar.core.rules.where import OneOf
+
+_VALUED: Final = ("model", "tenant", "user", "organization", "tier", "segment", "region", "country")
+_PRIORITY: Final = re.compile(r"(>=|<=|>|<|)\s*(\w+)")
+
+
+class Facts:
+    """The facts of one file."""
+
+    def __init__(
+        self,
+        context: schema.Context,
+        models: dict[str, str],
+        flags: dict[str, bool],
+        findings: Findings,
+    ) -> None:
+        self._sources: Final = {
+            fact: _fields(fact, context, findings) for fact in schema.Context.model_fields
+        }
+        aliases = _flattened(models, findings)
+        self._facts: Final = {
+            fact: Fact(
+                fact,
+                self._sources[fact],
+                aliases if fact == "model" and aliases else None,
+                upper=fact == "country",
+            )
+            for fact in _VALUED
+        }
+        self._priority: Final = Priority(self._sources["priority"])
+        self._flags: Final = flags
+
+    def key(self, fact: str) -> tuple[Field, ...]:
+        """The fields that may hold the fact, for one that names a client."""
+        return self._sources[fact]
+
+    def conditions(self, match: schema.Match, where: Where, findings: Findings) -> list[Matcher]:
+        """What this match asks of facts."""
+        parts: list[Matcher] = []
+        for fact in _VALUED:
+            values: list[str] | None = getattr(match, fact)
+            if values is None:
+                continue
+            place = (*where, fact)
+            self._must_have_source(fact, place, findings)
+            if not values or "" in values:
+                findings.add(place, "must not be empty", "list at least one value, or leave it out")
+                continue
+            field = self._facts[fact]
+            parts.append(OneOf(field, tuple(dict.fromkeys(field.meant(value) for value in values))))
+        if match.priority is not None:
+            levels = _levels(match.priority, (*where, "priority"), findings)
+            self._must_have_source("priority", (*where, "priority"), findings)
+            if levels:
+                parts.append(OneOf(self._priority, levels))
+        if match.flag is not None:
+            if not re.fullmatch(r"[\w.-]+", match.flag):
+                findings.add(
+                    (*where, "flag"),
+                    f"{shown(match.flag)} is no name of a flag",
+                    "use letters, digits, . - _",
+                )
+            else:
+                held = self._flags.get(match.flag, False)
+                parts.append(OneOf(Flag(match.flag, self._sources["flag"], held=held), (ON,)))
+        return parts
+
+    def _must_have_source(self, fact: str, where: Where, findings: Findings) -> None:
+        if not self._sources[fact]:
+            findings.add(where, f"context.{fact} has no source", "give it one")
+
+
+def _fields(fact: str, context: schema.Context, findings: Findings) -> tuple[Field, ...]:
+    sources: list[schema.Source] = getattr(context, fact)
+    read = [field_of_source(source, ("context", fact, at), findings) for at, source in enumerate(sources)]
+    return tuple(field for field in read if field is not None)
+
+
+def _flattened(models: dict[str, str], findings: Findings) -> dict[str, str]:
+    """Each alias with the model at the end of its chain."""
+    flat: dict[str, str] = {}
+    for alias in models:
+        chain = [alias]
+        while chain[-1] in models:
+            following = models[chain[-1]]
+            if following in chain:
+                cycle = " to ".join([*chain[chain.index(following) :], following])
+                findings.add(("models", alias), f"is an alias of itself: {cycle}", "end the chain at a model")
+                break
+            chain.append(following)
+        flat[alias] = chain[-1]
+    return flat
+
+
+def _levels(text: str, where: Where, findings: Findings) -> tuple[str, ...]:
+    found = _PRIORITY.fullmatch(text.strip())
+    if found is None or found[2] not in PRIORITIES:
+        findings.add(
+            where,
+            f"{shown(text)} is not a priority",
+            f'write one of {", ".join(PRIORITIES)}, or a bound such as ">= high"',
+        )
+        return ()
+    at = PRIORITIES.index(found[2])
+    levels = {
+        "": PRIORITIES[at : at + 1],
+        ">=": PRIORITIES[at:],
+        ">": PRIORITIES[at + 1 :],
+        "<=": PRIORITIES[: at + 1],
+        "<": PRIORITIES[:at],
+    }[found[1]]
+    if not levels:
+        findings.add(where, f"no priority is {shown(text)}", f"they are {', '.join(PRIORITIES)}")
+    return levels
