@@ -36,6 +36,7 @@ _TOLD: Final = "SIDECAR_HOSTED"
 _SITE: Final = Path(__file__).with_name("site")
 _BOOTSTRAP: Final = "envoy.json"
 _ADMIN: Final = "admin.sock"
+_FOLDER: Final = "sidecar-hosted-"
 
 
 class CannotHost(Exception):
@@ -136,11 +137,21 @@ def _working_directory() -> str:
 
 
 def _remove_abandoned() -> None:
-    """The folders of processes that were killed; their Envoy's socket refuses connections."""
-    for admin in Path(tempfile.gettempdir()).glob(f"sidecar-*/{_ADMIN}"):
+    """The folders of processes that were killed: nobody has their id, and their Envoy refuses to talk."""
+    for admin in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*/{_ADMIN}"):
+        pid = admin.parent.name.removeprefix(_FOLDER).partition("-")[0]
         with socket.socket(socket.AF_UNIX) as asked, contextlib.suppress(OSError):
-            if admin.stat().st_uid == os.getuid() and asked.connect_ex(str(admin)) == errno.ECONNREFUSED:
+            refuses = asked.connect_ex(str(admin)) == errno.ECONNREFUSED
+            if refuses and admin.stat().st_uid == os.getuid() and pid.isdigit() and not _lives(int(pid)):
                 shutil.rmtree(admin.parent, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _claim(address: str) -> int:
@@ -163,11 +174,12 @@ def _claim(address: str) -> int:
 
 def _private_folder() -> str:
     """Where temporary files belong, unless the path of a socket in it would be too long."""
-    usual = tempfile.mkdtemp(prefix="sidecar-")
+    prefix = f"{_FOLDER}{os.getpid()}-"
+    usual = tempfile.mkdtemp(prefix=prefix)
     if len(os.fsencode(usual)) + len(f"/{_ADMIN}") <= MOST_SOCKET_PATH_BYTES:
         return usual
     Path(usual).rmdir()
-    return tempfile.mkdtemp(prefix="sidecar-", dir="/tmp")
+    return tempfile.mkdtemp(prefix=prefix, dir="/tmp")
 
 
 _ENVOY_LEVELS: Final = {"debug": "info", "info": "error", "warning": "error", "error": "critical"}
