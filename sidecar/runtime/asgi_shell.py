@@ -225,7 +225,11 @@ class _Call:
 
     def finish_soon(self, message: bytes) -> None:
         """As `end_soon`, with a last message."""
-        self._ending = asyncio.ensure_future(self.finish(message))
+        self._ending = asyncio.ensure_future(self._last(message))
+
+    async def _last(self, message: bytes) -> None:
+        with contextlib.suppress(_Over):  # nobody waits for this task's failure
+            await self.finish(message)
 
     def close(self) -> None:
         if self._timer is not None:
