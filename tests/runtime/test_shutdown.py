@@ -11,6 +11,7 @@ import pytest
 
 from tests.runtime.caller import NOT_SERVING, SERVING, Caller
 from tests.runtime.sidecars import SMALL, Process, process
+from tests.waiting import until
 from tests.wire.entries import an_entry, batch
 from tests.wire.messages import phase_of, request_headers, response_headers
 
@@ -26,6 +27,10 @@ async def leave_in_good_order(one: Process) -> None:
             assert phase_of(await exchange.ask(request_headers("/shop"))) == "request_headers"
         log = caller.access_log()
         await log.write(batch(an_entry(0)))
+        # gRPC cancels a call that it has not taken when it is told to stop.
+        await asyncio.to_thread(
+            until, lambda: one.sample("sidecar_foreign_log_entries_total") == 1, "the log's arrival"
+        )
 
         one.tell(signal.SIGTERM)
 
