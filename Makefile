@@ -8,13 +8,13 @@ PROTOS := $(shell find proto -name '*.proto')
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --upgrade \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: help demo test check bench soak proto lock clean
+.PHONY: help demo test check bench soak fuzz proto lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
 
-demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints; CHECK=1 sends the tour and judges it; CONFIG=FILE runs another file; TRANSPORT=envoy uses the fast transport
-	$(BIN)/sidecar demo $(CONFIG) --envoy .venv/proxy/envoy/_bin/envoy $(if $(CHECK),--check) \
+demo: .venv/.installed ## Run the sidecar with a real Envoy and small endpoints; CHECK=1 sends the tour and judges it; EXAMPLES=all checks every file of deploy/examples; CONFIG=FILE runs another file; TRANSPORT=envoy uses the fast transport
+	$(BIN)/sidecar demo $(if $(filter all,$(EXAMPLES)),$(wildcard deploy/examples/*.yaml),$(CONFIG)) --envoy .venv/proxy/envoy/_bin/envoy $(if $(CHECK),--check) \
 	  $(if $(TRANSPORT),--transport $(TRANSPORT))
 
 test: .venv/.installed ## All tests; those of the core run compiled and as plain Python
@@ -41,6 +41,10 @@ bench: .venv/.installed ## Measure the core and the whole way through Envoy; wri
 
 soak: .venv/.installed ## Both transports for MINUTES=5 at 70 % load: memory, descriptors, failed requests; writes soak.json
 	PYTHONPATH= $(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),5) --out soak.json
+
+fuzz: .venv/.installed ## Feed the sidecar arbitrary messages, bodies and files for SECONDS=60 on every core; SEED=1 does the same again; REPLAY=FILE tries what it has saved
+	PYTHONPATH= $(BIN)/python -P tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(REPLAY),--replay $(REPLAY))
 
 proto: .venv/.deps ## Generate sidecar/v1 from proto/
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=. --pyi_out=. $(PROTOS)

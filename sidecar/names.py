@@ -10,24 +10,46 @@ CLUSTER_HEADER: Final = "x-sidecar-cluster"
 """Envoy's `cluster_header`: the cluster that the request goes to."""
 ROUTE_HEADER: Final = "x-sidecar-route"
 """The route that was decided; Envoy routes with static policies match on it."""
+MIRROR_HEADER: Final = "x-sidecar-mirror"
+"""The cluster that gets a copy of this one request; Envoy's routes that mirror match on it."""
+TIMEOUT_HEADER: Final = "x-envoy-upstream-rq-timeout-ms"
+DELAY_HEADER: Final = "x-envoy-fault-delay-request"
+"""Milliseconds; Envoy's fault filter waits for so long."""
+ABORT_HEADER: Final = "x-envoy-fault-abort-request"
+"""The status with which Envoy's fault filter answers in place of an endpoint."""
 ENDPOINT_NAMESPACE: Final = "envoy.lb"
 ENDPOINT_KEY: Final = "x-gateway-destination-endpoint"
 """Metadata key, within the namespace, that names the endpoint and its fallbacks: `ip:port,ip:port`."""
 METADATA_NAMESPACE: Final = "sidecar"
 TICKET_KEY: Final = "ticket"
 """Metadata key of the ticket, 16 hexadecimal digits; it comes back with the access log."""
+LABELS_NAMESPACE: Final = "sidecar.labels"
+"""Metadata with the labels of the decided route, each under its own key, for Envoy's access logs.
+
+A namespace of its own, because log entries that come back are read faster where the ticket stands alone.
+"""
+BODY_NAMESPACE: Final = "sidecar.body"
+"""Metadata with the fields of a JSON body that Envoy has read for the rules, each under its dotted path."""
+JWT_NAMESPACE: Final = "envoy.filters.http.jwt_authn"
+JWT_CLAIMS: Final = "claims"
+"""Where the claims of a verified token stand: the namespace of Envoy's filter, and the key within it."""
 SIDECAR_CLUSTER: Final = "sidecar"
 ACCESS_LOG_NAME: Final = "sidecar"
 
 PHASES_METADATA: Final = "x-sidecar-phases"
 HEADERS_ONLY: Final = "request-headers"
 """gRPC metadata by which the Envoy configuration announces that a stream has this one phase only."""
+WITH_BODY: Final = "request-body"
+"""In its place where the body comes as well."""
 
 INTERNAL_HEADERS: Final = (
     CLUSTER_HEADER,
     ROUTE_HEADER,
+    MIRROR_HEADER,
     ENDPOINT_KEY,
     "x-gateway-destination-endpoint-served",
 )
-"""What a client must never send: Envoy removes them before anything reads them."""
+"""What passes between Envoy and the sidecar: no client's gets in, and no endpoint sees them."""
 INTERNAL_PREFIX: Final = "x-sidecar-"
+ENVOY_PREFIX: Final = "x-envoy-"
+"""Headers with these beginnings are never a client's to send: Envoy takes orders from them."""

@@ -129,7 +129,7 @@ def header_is(name: str, *values: str) -> OneOf:
 def decided(engine: Engine, request: Request | None = None, now: float = 0.0) -> Decision:
     """The decision; a refusal fails the test."""
     answer = engine.decide(a_request() if request is None else request, now)
-    assert isinstance(answer, Decision), answer.message
+    assert isinstance(answer, Decision), answer
     return answer
 
 

@@ -21,7 +21,7 @@ _TRANSPORT = click.option(
 
 
 class _Examples(click.Command):
-    """Help with examples as they were written, not refilled."""
+    """Help that ends with examples as they were written, not refilled."""
 
     def __init__(self, *args: Any, examples: str = "", **rest: Any) -> None:
         super().__init__(*args, **rest)
@@ -40,6 +40,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 
         click.echo(f"sidecar {__version__} (core: {core_kind()})")
         ctx.exit()
+
+
+class _ExamplesOfGroup(_Examples, click.Group):
+    """The same for a command of commands."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -203,6 +207,8 @@ def envoy(config: Path) -> None:
     sidecar explain gateway.yaml --path /api/v1/chat
     sidecar explain gateway.yaml --method POST --host shop.test --path '/buy?x=1' --header 'x-user-id: u1'
     sidecar explain gateway.yaml --path /nowhere --json
+    sidecar explain gateway.yaml --method POST --path /v1/chat --body '{"model": "gpt-4"}'
+    sidecar explain gateway.yaml --path /shop --at 2026-11-21T23:00+01:00
     """,
 )
 @_CONFIG
@@ -212,24 +218,48 @@ def envoy(config: Path) -> None:
 @click.option(
     "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A request header; may repeat."
 )
+@click.option("--body", metavar="TEXT", help="The request's body; JSON unless a header says otherwise.")
+@click.option(
+    "--body-file", type=click.Path(path_type=Path, allow_dash=True), help="A file with the body; - for stdin."
+)
+@click.option("--at", metavar="MOMENT", help="When it comes, such as 2026-11-21T23:00+01:00; else now.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: the ExplainResponse message as JSON.")
-def explain(config: Path, method: str, host: str, path: str, headers: tuple[str, ...], as_json: bool) -> None:
+def explain(
+    config: Path,
+    method: str,
+    host: str,
+    path: str,
+    headers: tuple[str, ...],
+    body: str | None,
+    body_file: Path | None,
+    at: str | None,
+    as_json: bool,
+) -> None:
     """Show what would be decided for a request and why: every route, condition and candidate.
 
     Exits with 1 when the request would be refused.
     """
     from sidecar.cli.explain import explained, print_as_json, print_as_text
+    from sidecar.wire.normal import normal
 
     if not path.startswith("/"):
         raise click.UsageError(f"--path must start with /, got {path!r}")
+    try:
+        seen = normal(path)
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from error
     pairs = []
     for header in headers:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
             raise click.UsageError(f"--header must be 'name: value', got {header!r}")
         pairs.append((name.strip(), value.strip().encode()))
-    explanation = explained(_loaded(config).plan, method, host, path, pairs)
-    refused = print_as_json(explanation) if as_json else print_as_text(explanation, method, path)
+    moment = None if at is None else _moment(at)
+    behind = _body(body, body_file)
+    explanation = explained(_loaded(config).plan, method, host, seen, pairs, moment, behind)
+    other = "" if seen == path else seen
+    asked = f"{path}, which is {other}" if other else path
+    refused = print_as_json(explanation, other) if as_json else print_as_text(explanation, method, asked)
     sys.exit(1 if refused else 0)
 
 
@@ -254,9 +284,10 @@ def schema() -> None:
     sidecar demo                      # a small built-in configuration
     sidecar demo gateway.yaml         # your own, with small endpoints in place of the real ones
     sidecar demo gateway.yaml --check # send its tour and judge the answers
+    sidecar demo a.yaml b.yaml --check
     """,
 )
-@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("configs", metavar="[CONFIG]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "--check", "check_", is_flag=True, help="Send the file's tour, print what happened, exit 0 if all held."
 )
@@ -266,17 +297,152 @@ def schema() -> None:
     type=click.Path(path_type=Path),
     help="The Envoy to run; without it the one beside this Python, or on the PATH.",
 )
-def demo(config: Path | None, check_: bool, transport: str | None, envoy: Path | None) -> None:
-    """Run CONFIG with a real Envoy and small real endpoints on this machine; needs no Docker."""
-    from sidecar.cli.demo import CannotStart, run
+def demo(configs: tuple[Path, ...], check_: bool, transport: str | None, envoy: Path | None) -> None:
+    """Run CONFIG with a real Envoy and small real endpoints on this machine; needs no Docker.
 
-    path = config or _quickstart()
-    _loaded(path)
+    Several files can be checked, one after the other.
+    """
+    from sidecar.cli.demo import CannotStart, check, run
+
+    paths = list(configs) or [_quickstart()]
+    if len(paths) > 1 and not check_:
+        raise click.UsageError("several files can only be checked: give one, or add --check")
+    for path in paths:
+        _loaded(path)
     try:
-        held = run(path, check=check_, transport=transport, envoy=envoy)
+        if check_:
+            held = check(paths, transport=transport, envoy=envoy)
+        else:
+            held = run(paths[0], transport=transport, envoy=envoy)
     except CannotStart as error:
         raise _Wrong(str(error)) from error
     sys.exit(0 if held else 1)
+
+
+_ADMIN = click.option(
+    "--admin",
+    default="127.0.0.1:9900",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="The admin address of the sidecar to tell.",
+)
+
+
+@cli.command(
+    short_help="Let everybody pass the country gates, in an emergency.",
+    cls=_Examples,
+    examples="""
+    sidecar override country on       # every country gate lets everybody pass
+    sidecar override country off
+    sidecar override country on --gate country-3 --admin 127.0.0.1:9900
+    """,
+)
+@click.argument("what", type=click.Choice(["country"]))
+@click.argument("state", type=click.Choice(["on", "off"]))
+@click.option("--gate", metavar="NAME", help="Only this gate: its name, else its kind and place: country-3.")
+@_ADMIN
+def override(what: str, state: str, gate: str | None, admin: str) -> None:
+    """Tell a running sidecar that its country gates let everybody pass, or no longer so.
+
+    It lasts until the file is changed or read again; to keep it, write override: true there.
+    """
+    _tell(admin, "POST", ("override", what), {"on": state == "on", "gate": gate})
+
+
+@cli.group(
+    short_help="Change the routes of a running sidecar.",
+    cls=_ExamplesOfGroup,
+    examples="""
+    sidecar routes put chat.yaml
+    sidecar routes disable chat
+    """,
+)
+def routes() -> None:
+    """Change the routes of a running sidecar.
+
+    Each change lasts until the file is changed or read again; to keep it, write it there.
+    """
+
+
+@routes.command(short_help="Switch a route on.", cls=_Examples, examples="sidecar routes enable chat")
+@click.argument("name")
+@_ADMIN
+def enable(name: str, admin: str) -> None:
+    """Switch the route NAME on."""
+    _tell(admin, "POST", ("routes", name), {"enabled": True})
+
+
+@routes.command(short_help="Switch a route off.", cls=_Examples, examples="sidecar routes disable chat")
+@click.argument("name")
+@_ADMIN
+def disable(name: str, admin: str) -> None:
+    """Switch the route NAME off: it matches nothing."""
+    _tell(admin, "POST", ("routes", name), {"enabled": False})
+
+
+@routes.command(
+    short_help="Add a route or replace it.",
+    cls=_Examples,
+    examples="""
+    sidecar routes put chat.yaml      # one route, as it stands in the file
+    echo '{name: chat, match: {path: /chat}, to: shop}' | sidecar routes put -
+    """,
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@_ADMIN
+def put(file: Path, admin: str) -> None:
+    """Add the route in FILE, or replace the one of its name. FILE is one route as YAML; - reads it."""
+    from sidecar.cli.changes import CannotAsk, route_in
+
+    try:
+        route = route_in(file)
+    except CannotAsk as error:
+        raise _Wrong(str(error)) from error
+    _tell(admin, "PUT", ("routes", str(route["name"])), route)
+
+
+@routes.command(short_help="Delete a route.", cls=_Examples, examples="sidecar routes delete chat")
+@click.argument("name")
+@_ADMIN
+def delete(name: str, admin: str) -> None:
+    """Delete the route NAME."""
+    _tell(admin, "DELETE", ("routes", name), {})
+
+
+def _tell(admin: str, method: str, path: tuple[str, ...], body: dict[str, Any]) -> None:
+    from sidecar.cli.changes import CannotAsk, told
+
+    _check_addresses((), admin)
+    try:
+        code = told(admin, method, path, body)
+    except CannotAsk as error:
+        raise _Wrong(str(error)) from error
+    sys.exit(code)
+
+
+def _moment(text: str) -> Any:
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not 1970 < moment.year < 3000:
+        raise click.UsageError(
+            f"--at must be a moment with its offset from UTC, such as 2026-11-21T23:00+01:00, got {text!r}"
+        )
+    return moment
+
+
+def _body(text: str | None, file: Path | None) -> bytes | None:
+    if text is not None and file is not None:
+        raise click.UsageError("--body and --body-file say the same: give one of them")
+    if file is None:
+        return None if text is None else text.encode("utf-8", "surrogateescape")
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"--body-file {file}: {error.strerror}") from error
 
 
 def _quickstart() -> Path:

@@ -2,7 +2,9 @@
 
 import sys
 import time
+from datetime import datetime
 from random import Random
+from typing import Final
 
 import click
 from google.protobuf.json_format import MessageToJson
@@ -14,29 +16,54 @@ from sidecar.core.decision import Decision
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation, RouteVerdict
 from sidecar.core.plan import Plan
+from sidecar.core.refusal import Refusal
+from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers
 from sidecar.core.state.memory import State
+from sidecar.wire.body import Given
 from sidecar.wire.request import request_of
 from sidecar.wire.route import explanation_message, reason
 
+_OF_A_BODY: Final = frozenset({"content-length", "content-type", "transfer-encoding"})
+
 
 def explained(
-    plan: Plan, method: str, host: str, target: str, headers: list[tuple[str, bytes]]
+    plan: Plan,
+    method: str,
+    host: str,
+    target: str,
+    headers: list[tuple[str, bytes]],
+    at: datetime | None = None,
+    body: bytes | None = None,
 ) -> Explanation:
-    """The explanation for a sidecar that has just started with this plan."""
+    """The explanation for a sidecar that has just started with this plan, for a request at this moment.
+
+    Without a `body`, it has one that is not known when its headers say so. With one that has no content type,
+    it is JSON.
+    """
     engine = Engine(plan, State(), Random())
-    return engine.explain(request_of(method, host, target, headers), time.monotonic())
+    named = {name.lower() for name, _ in headers}
+    if body is not None and "content-type" not in named:
+        headers = [*headers, ("content-type", b"application/json")]
+
+    def attach(behind: Headers) -> Attached:
+        return Given(behind, body or b"", {}, UNKNOWN_SIZE, {}, plan.body_limit)
+
+    ends = not body if body is not None else not named & _OF_A_BODY
+    request = request_of(method, host, target, headers, attach if body else None, ends=ends)
+    request.received_at = time.time() if at is None else at.timestamp()
+    return engine.explain(request, time.monotonic())
 
 
-def print_as_json(explanation: Explanation) -> bool:
-    """Returns whether the request would be refused."""
+def print_as_json(explanation: Explanation, path: str = "") -> bool:
+    """`path` is how rules saw it, if it was spelled otherwise. Returns whether the request is refused."""
     click.echo(
         MessageToJson(
-            explanation_message(explanation),
+            explanation_message(explanation, path),
             preserving_proto_field_name=True,
             always_print_fields_with_no_presence=True,
         )
     )
-    return not isinstance(explanation.answer, Decision)
+    return isinstance(explanation.answer, Refusal)
 
 
 def print_as_text(explanation: Explanation, method: str, target: str) -> bool:
@@ -54,6 +81,15 @@ def print_as_text(explanation: Explanation, method: str, target: str) -> bool:
 def _print(explanation: Explanation, method: str, target: str, console: Console) -> bool:
     console.print(Text(f"{method} {target}", style="bold"))
     console.print()
+    if explanation.gates:
+        console.print("Gates, in the order in which they are asked:")
+        gates = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
+        for gate in explanation.gates:
+            sign = Text("x", style="bold red") if gate.refuses else Text("+")
+            said = f"refuses when {gate.text}; it is {gate.seen}"
+            gates.add_row(sign, Text(gate.gate), Text(said, style="" if gate.refuses else "dim"))
+        console.print(gates)
+        console.print()
     console.print("Routes, in the order of precedence:")
     routes = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
     for verdict in explanation.routes:
@@ -70,8 +106,12 @@ def _print(explanation: Explanation, method: str, target: str, console: Console)
             console.print(Text(f"        sent on as {answer.target}"))
         return False
     console.print()
-    console.print(Text(f"Answer: refused with {answer.status}, {answer.message}", style="bold"))
-    return True
+    if isinstance(answer, Refusal):
+        who = f" by the gate {answer.gate}" if answer.gate else ""
+        console.print(Text(f"Answer: refused{who} with {answer.status}, {answer.message}", style="bold"))
+        return True
+    console.print(Text(f"Answer: {answer.status} without an endpoint, by route {answer.route}", style="bold"))
+    return False
 
 
 def _route_line(verdict: RouteVerdict) -> tuple[Text, Text]:

@@ -4,10 +4,14 @@ What is odd is made plain here (a split with one arm is no split), so that no re
 """
 
 from sidecar.config import schema
+from sidecar.config.actions import compile_direct, compile_happening
+from sidecar.config.bodies import note_claims
 from sidecar.config.edits import compile_edits, compile_rewrite
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
 from sidecar.config.fields import field_of_source
+from sidecar.config.gates import compile_gates
+from sidecar.config.geoip import Databases
 from sidecar.config.matches import compile_match
 from sidecar.config.sections import Draft
 from sidecar.config.strategies import compile_strategy
@@ -19,14 +23,17 @@ from sidecar.core.rules.logic import All
 from sidecar.core.split import Split
 from sidecar.core.strategies.round_robin import RoundRobin
 
-_DESTINATIONS = ("to", "pool", "split")
+_TARGETS = ("to", "pool", "split")
+_DESTINATIONS = (*_TARGETS, "redirect", "respond", "reject", "set")
+_ON_THE_WAY = ("rewrite", "timeout", "idle_timeout", "buffer", "fault", "mirror")
 
 
-def compile_plan(drawn: Draft, generation: int, findings: Findings) -> Plan | None:
+def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: Findings) -> Plan | None:
     """The plan; None when there are problems. These stand in `findings`, and warnings too."""
     _check_listeners(drawn, findings)
     targets = Targets(drawn, findings)
-    facts = Facts(drawn.config.context, drawn.config.models, drawn.config.flags, findings)
+    facts = Facts(drawn.config.context, drawn.config.models, drawn.config.flags, databases, findings)
+    gates = compile_gates(drawn, facts, findings)
     on_error = _on_error(drawn.config.on_error, targets, findings)
     _check_names(drawn, findings)
     routes: list[Route] = []
@@ -38,7 +45,19 @@ def compile_plan(drawn: Draft, generation: int, findings: Findings) -> Plan | No
             places[route.name] = at
     if findings.problems:
         return None
-    plan = Plan(generation, routes, drawn.config.tickets.lease, on_error)
+    cache = drawn.config.route_cache
+    plan = Plan(
+        generation,
+        routes,
+        drawn.config.tickets.lease,
+        on_error,
+        gates,
+        cache.entries,
+        cache.ttl,
+        drawn.config.envoy.body_limit,
+        cached_always=cache.always,
+    )
+    note_claims(drawn.config, findings)
     _note_unused(drawn, targets, findings)
     _note_unreached(plan, places, findings)
     return plan
@@ -98,6 +117,8 @@ def _route(
 ) -> Route | None:
     matcher = compile_match(written.match, (*where, "match"), facts, findings)
     arms = _arms(written, where, drawn, targets, findings)
+    direct = compile_direct(written, where, findings)
+    happening = compile_happening(written, where, targets, findings)
     sticky = _sticky(written, where, drawn, facts, findings)
     strategy = compile_strategy(written.strategy, (*where, "strategy"), findings)
     request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
@@ -105,6 +126,8 @@ def _route(
     rewrite = None
     if written.rewrite is not None:
         rewrite = compile_rewrite(written.rewrite, (*where, "rewrite"), findings)
+    if written.share == 0:
+        findings.add((*where, "share"), "a share of 0 takes no request", "use enabled: false")
     if arms is None or strategy is None:
         return None
     strategy_name, make = strategy
@@ -116,18 +139,24 @@ def _route(
     split = None
     if len(variants) > 1:
         split = Split(written.name, [variant.name for variant in variants], [weight for _, weight in arms])
+    share = 1.0 if written.share is None else written.share
     return Route(
         written.name,
         matcher,
         tuple(variants),
         split,
-        () if split is None else sticky,
+        sticky if split is not None or share < 1.0 else (),
         written.priority,
         written.enabled,
         request_headers,
         response_headers,
         rewrite,
         tuple(written.labels.items()),
+        direct=direct,
+        set_priority="" if written.set is None else written.set.priority or "",
+        share=share,
+        happening=happening,
+        timeout_s=-1.0 if written.timeout is None else written.timeout,
     )
 
 
@@ -140,8 +169,11 @@ def _arms(
     if len(given) != 1:
         if not drawn.unsure(where, *_DESTINATIONS):
             got = " and ".join(given) if given else "none"
-            findings.add(where, f"needs exactly one of to, pool, split, got {got}")
+            findings.add(where, f"needs exactly one of {', '.join(_DESTINATIONS)}, got {got}")
         return None
+    if given[0] not in _TARGETS:
+        _check_direct(written, given[0], where, findings)
+        return [] if len(findings.problems) == before else None
     if written.split is not None:
         arms = _split(written.split, (*where, "split"), targets, findings)
     elif written.pool is not None:
@@ -157,6 +189,30 @@ def _arms(
     if len(findings.problems) > before or any(chosen is None for chosen, _, _ in arms):
         return None
     return [(chosen, weight) for chosen, weight, _ in arms if chosen is not None and weight > 0]
+
+
+def _check_direct(written: schema.Route, kind: str, where: Where, findings: Findings) -> None:
+    """A route that sends nothing to an endpoint must not say how."""
+    for key in _ON_THE_WAY:
+        if getattr(written, key) is not None:
+            findings.add(
+                (*where, key), f"says how requests reach an endpoint, and {kind} sends none", "leave it out"
+            )
+    edits = written.headers
+    if written.set is not None:
+        if written.set.priority is None and edits.request == schema.HeaderEdits():
+            findings.add(
+                (*where, "set"), "changes nothing", "give it a priority, or the route request headers"
+            )
+    elif edits.request != schema.HeaderEdits():
+        findings.add(
+            (*where, "headers", "request"), f"are for an endpoint, and {kind} asks none", "leave them out"
+        )
+    if edits.response != schema.HeaderEdits():
+        remedy = "write them under respond" if kind == "respond" else "leave them out"
+        findings.add(
+            (*where, "headers", "response"), f"are for an endpoint's answer, and {kind} asks none", remedy
+        )
 
 
 def _split(
@@ -195,10 +251,10 @@ def _sticky(
 ) -> tuple[Field, ...]:
     if written.sticky is None:
         return ()
-    if written.split is None and not drawn.unsure(where, *_DESTINATIONS):
+    if written.split is None and written.share is None and not drawn.unsure(where, *_DESTINATIONS):
         findings.add(
             (*where, "sticky"),
-            "keeps the arm of a split, and this route has none",
+            "keeps the arm of a split or a share, and this route has neither",
             "give it a split, or leave it out",
         )
     by = written.sticky.by
@@ -231,5 +287,10 @@ def _note_unreached(plan: Plan, places: dict[str, int], findings: Findings) -> N
             findings.note(
                 where, f"the route {route.name} is never reached: {catch_all} before it matches everything"
             )
-        elif isinstance(route.matcher, All) and not route.matcher.parts:
+        elif (
+            isinstance(route.matcher, All)
+            and not route.matcher.parts
+            and not route.step
+            and route.share >= 1.0
+        ):
             catch_all = route.name

@@ -5,7 +5,10 @@ from typing import Final
 
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where, shown
-from sidecar.config.fields import field_of_source
+from sidecar.config.fields import FieldOf, field_of_source
+from sidecar.config.geoip import Databases
+from sidecar.core.ranges import Ranges
+from sidecar.core.rules.address import Client, ClientIn, CountryOf
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.facts import ON, PRIORITIES, Fact, Flag, Priority
 from sidecar.core.rules.where import OneOf
@@ -22,11 +25,19 @@ class Facts:
         context: schema.Context,
         models: dict[str, str],
         flags: dict[str, bool],
+        databases: Databases,
         findings: Findings,
     ) -> None:
+        self._client: Final = Client(context.client_ip.trusted_hops)
+        self._databases: Final = databases
+        more: dict[str, FieldOf] = {"geoip": self._geoip}
         self._sources: Final = {
-            fact: _fields(fact, context, findings) for fact in schema.Context.model_fields
+            fact: _fields(fact, context, more, findings)
+            for fact in schema.Context.model_fields
+            if fact != "client_ip"
         }
+        # Where a source is there and not sound, that alone is told.
+        self._sourced: Final = {fact for fact in self._sources if getattr(context, fact)}
         aliases = _flattened(models, findings)
         self._facts: Final = {
             fact: Fact(
@@ -42,7 +53,32 @@ class Facts:
 
     def key(self, fact: str) -> tuple[Field, ...]:
         """The fields that may hold the fact, for one that names a client."""
-        return self._sources[fact]
+        return (self._client,) if fact == "client_ip" else self._sources[fact]
+
+    def client_in(self, ranges: list[str], where: Where, findings: Findings) -> ClientIn | None:
+        """The client's address is in one of these; None when they are not sound."""
+        if not ranges:
+            findings.add(where, "must not be empty", "list at least one range, or leave it out")
+            return None
+        try:
+            return ClientIn(self._client, tuple(ranges))
+        except ValueError:
+            for at, written in enumerate(ranges):
+                try:
+                    Ranges((written,))
+                except ValueError as error:
+                    message, _, remedy = str(error).partition(": write ")
+                    findings.add((*where, at), message, f"write {remedy}" if remedy else "")
+            return None
+
+    def one_of(self, fact: str, values: list[str], where: Where, findings: Findings) -> Matcher | None:
+        """The fact is one of these; None when they are not sound."""
+        self._must_have_source(fact, where, findings)
+        if not values or "" in values:
+            findings.add(where, "must not be empty", "list at least one value, or leave it out")
+            return None
+        field = self._facts[fact]
+        return OneOf(field, tuple(dict.fromkeys(field.meant(value) for value in values)))
 
     def conditions(self, match: schema.Match, where: Where, findings: Findings) -> list[Matcher]:
         """What this match asks of facts."""
@@ -51,13 +87,13 @@ class Facts:
             values: list[str] | None = getattr(match, fact)
             if values is None:
                 continue
-            place = (*where, fact)
-            self._must_have_source(fact, place, findings)
-            if not values or "" in values:
-                findings.add(place, "must not be empty", "list at least one value, or leave it out")
-                continue
-            field = self._facts[fact]
-            parts.append(OneOf(field, tuple(dict.fromkeys(field.meant(value) for value in values))))
+            condition = self.one_of(fact, values, (*where, fact), findings)
+            if condition is not None:
+                parts.append(condition)
+        if match.client_ip is not None:
+            client_in = self.client_in(match.client_ip, (*where, "client_ip"), findings)
+            if client_in is not None:
+                parts.append(client_in)
         if match.priority is not None:
             levels = _levels(match.priority, (*where, "priority"), findings)
             self._must_have_source("priority", (*where, "priority"), findings)
@@ -75,14 +111,22 @@ class Facts:
                 parts.append(OneOf(Flag(match.flag, self._sources["flag"], held=held), (ON,)))
         return parts
 
+    def _geoip(self, name: str, where: Where, findings: Findings) -> Field | None:
+        countries = self._databases.countries(name, where, findings)
+        return None if countries is None else CountryOf(self._client, name, countries)
+
     def _must_have_source(self, fact: str, where: Where, findings: Findings) -> None:
-        if not self._sources[fact]:
+        if fact not in self._sourced:
             findings.add(where, f"context.{fact} has no source", "give it one")
 
 
-def _fields(fact: str, context: schema.Context, findings: Findings) -> tuple[Field, ...]:
+def _fields(
+    fact: str, context: schema.Context, more: dict[str, FieldOf], findings: Findings
+) -> tuple[Field, ...]:
     sources: list[schema.Source] = getattr(context, fact)
-    read = [field_of_source(source, ("context", fact, at), findings) for at, source in enumerate(sources)]
+    read = [
+        field_of_source(source, ("context", fact, at), findings, more) for at, source in enumerate(sources)
+    ]
     return tuple(field for field in read if field is not None)
 
 

@@ -1,18 +1,23 @@
-"""The places in a request that a file names: headers, query parameters, cookies."""
+"""The places in a request that a file names: headers, query parameters, cookies, parts of the path."""
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from sidecar.config import schema
+from sidecar.config.bodies import SOURCES
 from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.patterns import capturer
 from sidecar.config.values import HEADER_NAME
 from sidecar.core.rules.base import Field
-from sidecar.core.rules.fields import CookieField, HeaderField, QueryField
+from sidecar.core.rules.fields import CookieField, HeaderField, PathField, QueryField
 
 _HEADER: Final = re.compile(HEADER_NAME)
 
-FieldOf = Callable[[str, Where, Findings], Field | None]
+FieldOf = Callable[[Any, Where, Findings], Field | None]
+"""From what the file says of the place, most often its name."""
+
+_NO_MORE: Final[Mapping[str, FieldOf]] = {}
 
 
 def header_field(name: str, where: Where, findings: Findings) -> Field | None:
@@ -40,20 +45,30 @@ def cookie_field(name: str, where: Where, findings: Findings) -> Field | None:
     return CookieField(name)
 
 
+def path_field(pattern: str, where: Where, findings: Findings) -> Field | None:
+    capture = capturer(pattern, where, findings)
+    return None if capture is None else PathField(pattern, capture)
+
+
 def listed(given: list[str]) -> str:
     return " and ".join(given) if given else "none"
 
 
-def field_of_source(source: schema.Source, where: Where, findings: Findings) -> Field | None:
-    """The field that a source of a fact names."""
-    forms: dict[str, tuple[str | None, FieldOf]] = {
-        "header": (source.header, header_field),
-        "cookie": (source.cookie, cookie_field),
-        "query": (source.query, query_field),
+def field_of_source(
+    source: schema.Source, where: Where, findings: Findings, more: Mapping[str, FieldOf] = _NO_MORE
+) -> Field | None:
+    """The field that a source of a fact names. `more` makes those of the kinds that need more than a name."""
+    forms: dict[str, FieldOf] = {
+        "header": header_field,
+        "cookie": cookie_field,
+        "query": query_field,
+        "path": path_field,
+        **SOURCES,
+        **more,
     }
-    given = [kind for kind, (name, _) in forms.items() if name is not None]
-    if len(given) != 1:
-        findings.add(where, f"needs exactly one of {', '.join(forms)}, got {listed(given)}")
+    given = [kind for kind in schema.Source.model_fields if getattr(source, kind) is not None]
+    if len(given) != 1 or given[0] not in forms:
+        kinds = ", ".join(schema.Source.model_fields)
+        findings.add(where, f"needs exactly one of {kinds}, got {listed(given)}")
         return None
-    name, field_of = forms[given[0]]
-    return field_of(name or "", (*where, given[0]), findings)
+    return forms[given[0]](getattr(source, given[0]), (*where, given[0]), findings)

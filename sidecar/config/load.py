@@ -4,24 +4,29 @@ Safe to call in another thread while requests are served: it shares nothing and 
 interpreter to itself for long.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sidecar.config import schema
 from sidecar.config.compile import compile_plan
 from sidecar.config.document import MOST_BYTES, lines, read
 from sidecar.config.errors import ConfigError, Findings, Problem
+from sidecar.config.geoip import Databases, Stamp
 from sidecar.config.sections import draft
 from sidecar.core.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`notes` are warnings, one line each, such as a cluster that no route uses."""
+    """`notes` are warnings, one line each, such as a cluster that no route uses. `text` is what was read, and
+    `files` what was read besides, as it was then."""
 
     config: schema.Config
     plan: Plan
     notes: list[str]
+    text: str = ""
+    files: Mapping[Path, Stamp] = field(default_factory=dict)
 
 
 def load(path: Path, generation: int) -> Loaded:
@@ -43,22 +48,27 @@ def load(path: Path, generation: int) -> Loaded:
         line = raw.count(b"\n", 0, error.start) + 1
         problem = Problem((), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8", line)
         raise ConfigError(name, [problem]) from None
-    return loads(text, name, generation)
+    return loads(text, name, generation, path.parent)
 
 
-def loads(text: str, name: str, generation: int) -> Loaded:
-    """The configuration in `text`; messages call it `name`. ConfigError as `load`."""
+def loads(text: str, name: str, generation: int, folder: Path = Path(), *, numbered: bool = True) -> Loaded:
+    """The configuration in `text`; messages call it `name`, and have its lines when they are `numbered`.
+
+    Files that it names are looked for from `folder`. ConfigError as `load`.
+    """
     document = read(text)
     if document.top is None:
         raise ConfigError(name, document.problems)
     findings = Findings()
     drawn = draft(document.top, findings)
-    plan = compile_plan(drawn, generation, findings)
+    databases = Databases(folder)
+    plan = compile_plan(drawn, generation, databases, findings)
     if document.problems or plan is None:
         rest = _without_echoes(findings.problems, document.problems)
-        raise ConfigError(name, document.problems + _with_lines(text, rest))
-    notes = sorted(_with_lines(text, findings.notes), key=lambda note: note.line)
-    return Loaded(drawn.config, plan, [note.text(name) for note in notes])
+        raise ConfigError(name, document.problems + (_with_lines(text, rest) if numbered else rest))
+    told = _with_lines(text, findings.notes) if numbered else findings.notes
+    notes = sorted(told, key=lambda note: note.line)
+    return Loaded(drawn.config, plan, [note.text(name) for note in notes], text, databases.read)
 
 
 def _without_echoes(problems: list[Problem], told: list[Problem]) -> list[Problem]:

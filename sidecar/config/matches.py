@@ -6,11 +6,13 @@ from typing import Final
 from urllib.parse import quote
 
 from sidecar.config import schema
+from sidecar.config.bodies import body_conditions
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
 from sidecar.config.fields import FieldOf, cookie_field, header_field, listed, query_field
 from sidecar.config.patterns import searcher
 from sidecar.config.sizes import size_condition
+from sidecar.config.windows import window_condition
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.fields import MethodField
 from sidecar.core.rules.host import HostIs
@@ -28,7 +30,8 @@ _METHOD_FIELD: Final = MethodField()
 
 
 def compile_match(match: schema.Match, where: Where, facts: Facts, findings: Findings) -> All:
-    """The conditions in the order path, hosts, methods, headers, query, cookies, size, facts, any, all, not.
+    """The conditions in the order path, hosts, methods, headers, query, cookies, size, body, facts, any, all,
+    not.
 
     What cannot be compiled stands in `findings` and is left out.
     """
@@ -41,7 +44,7 @@ def _parts(match: schema.Match, where: Where, facts: Facts, findings: Findings, 
         return []
     parts: list[Matcher] = []
     if match.path is not None:
-        path = _path(match.path, (*where, "path"), findings)
+        path = path_condition(match.path, (*where, "path"), findings)
         if path is not None:
             parts.append(path)
     if match.hosts is not None:
@@ -62,7 +65,12 @@ def _parts(match: schema.Match, where: Where, facts: Facts, findings: Findings, 
         size = size_condition(match.size, (*where, "size"), findings)
         if size is not None:
             parts.append(size)
+    if match.body is not None:
+        parts.extend(body_conditions(match.body, (*where, "body"), findings))
     parts.extend(facts.conditions(match, where, findings))
+    window = window_condition(match, where, findings)
+    if window is not None:
+        parts.append(window)
     if match.any is not None:
         alternatives = _nested(match.any, (*where, "any"), facts, findings, depth)
         if alternatives:
@@ -86,7 +94,8 @@ def _nested(
     return [_one(_parts(match, (*where, at), facts, findings, depth + 1)) for at, match in enumerate(matches)]
 
 
-def _path(path: str | schema.Path, where: Where, findings: Findings) -> Matcher | None:
+def path_condition(path: str | schema.Path, where: Where, findings: Findings) -> Matcher | None:
+    """None when it is not sound, which then stands in the findings."""
     if isinstance(path, str):
         if not _is_path(path, where, findings):
             return None

@@ -38,7 +38,7 @@ _SWITCHES: Final = {
     "off": "write false",
     "false": "write false, without quotes",
 }
-_EXPECTED: Final = re.compile(r"'([^']*)'")
+_EXPECTED: Final = re.compile(r"'([^']*)'|\b(\d+)\b")
 
 
 def translate(
@@ -93,7 +93,7 @@ def sentence(details: ErrorDetails) -> tuple[str, str]:
             word = "at least" if kind == "too_short" else "at most"
             return (f"must hold {word} {bound} items, got {given['actual_length']}", "")
         case "literal_error":
-            expected = _EXPECTED.findall(str(given["expected"]))
+            expected = ["".join(found) for found in _EXPECTED.findall(str(given["expected"]))]
             if expected:
                 return (f"unknown value {shown(value)}", f"write {one_of(expected)}")
             return (f"must be true, got {shown(value)}", "leave it out for the opposite")

@@ -12,6 +12,8 @@ import re2
 from sidecar.config.errors import Findings, Where, shown
 
 _LONGEST: Final = 4096
+MOST_REPLACED: Final = 100
+"""In one path. One search is linear, but a pattern may look to the end of the path for each one."""
 
 
 def _options() -> Any:
@@ -27,6 +29,21 @@ def searcher(pattern: str, where: Where, findings: Findings) -> Callable[[str], 
     """Finds the pattern in a text; None when it is not usable."""
     compiled = _compiled(pattern, where, findings)
     return None if compiled is None else _Search(compiled)
+
+
+def capturer(pattern: str, where: Where, findings: Findings) -> Callable[[str], str] | None:
+    """What the one group of the pattern found, empty when nothing; None when the pattern is not usable."""
+    compiled = _compiled(pattern, where, findings)
+    if compiled is None:
+        return None
+    if compiled.groups != 1:
+        findings.add(
+            where,
+            f"the regex {shown(pattern)} has {compiled.groups or 'no'} groups",
+            "put one pair of parentheses around the value, and write others as (?:…)",
+        )
+        return None
+    return _Capture(compiled)
 
 
 def replacer(pattern: str, replacement: str, where: Where, findings: Findings) -> Callable[[str], str] | None:
@@ -70,10 +87,14 @@ def _compiled(pattern: str, where: Where, findings: Findings) -> Any:
         reason = error.args[0]
         said = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         printable = "".join(c if c.isprintable() else " " for c in said[:200])
-        findings.add(
-            where, f"the regex {shown(pattern)} is not usable: {printable}", "write it in RE2 syntax"
-        )
+        findings.add(where, f"the regex {shown(pattern)} is not usable: {printable}", _remedy(printable))
         return None
+
+
+def _remedy(reason: str) -> str:
+    if reason.startswith(("invalid perl operator", "invalid escape sequence")):
+        return "write it in RE2 syntax, which has no look-around and no back-references"
+    return "write it in RE2 syntax"
 
 
 def _parts(replacement: str) -> list[bytes | int] | None:
@@ -108,13 +129,24 @@ class _Search:
 
 
 @final
+class _Capture:
+    def __init__(self, compiled: Any) -> None:
+        self._search: Final = compiled.search
+
+    def __call__(self, text: str) -> str:
+        found = self._search(text.encode("utf-8", "surrogateescape"))
+        value: bytes = (found[1] or b"") if found else b""
+        return value.decode("utf-8", "surrogateescape")
+
+
+@final
 class _Replace:
     def __init__(self, compiled: Any, parts: list[bytes | int]) -> None:
         self._sub: Final = compiled.sub
         self._parts: Final = parts
 
     def __call__(self, path: str) -> str:
-        replaced: bytes = self._sub(self._filled, path.encode("utf-8", "surrogateescape"))
+        replaced: bytes = self._sub(self._filled, path.encode("utf-8", "surrogateescape"), MOST_REPLACED)
         # A path that lost its first slash would be no path for Envoy.
         text = replaced.decode("utf-8", "surrogateescape")
         return text if text.startswith("/") else f"/{text}"

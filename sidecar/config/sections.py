@@ -18,8 +18,10 @@ from sidecar.config.schema import (
     Context,
     Demo,
     Envoy,
+    Gate,
     Listen,
     Route,
+    RouteCache,
     Section,
     Tickets,
 )
@@ -27,12 +29,14 @@ from sidecar.config.values import Name
 
 S = TypeVar("S", bound=Section)
 
+_BODIES: Final = frozenset({"body", "body_bytes", "json_"})
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 _WHOLE: Final[dict[str, type[Section]]] = {
     "listen": Listen,
     "envoy": Envoy,
     "tickets": Tickets,
     "context": Context,
+    "route_cache": RouteCache,
 }
 
 
@@ -67,6 +71,7 @@ def draft(top: dict[str, object], findings: Findings) -> Draft:
     parts["on_error"] = _on_error(top, findings)
     parts["models"] = _mapping(top, "models", str, "a model's name", findings)
     parts["flags"] = _mapping(top, "flags", bool, "true or false", findings)
+    parts["gates"] = _gates(top.get("gates", []), findings, drawn)
     parts["demo"] = _demo(top.get("demo", {}), findings, drawn)
     _clusters(top, findings, drawn)
     _routes(top, findings, drawn)
@@ -134,7 +139,24 @@ def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
         return _section(Demo, raw, ("demo",), findings, drawn)
     _section(Demo, {**raw, "tour": []}, ("demo",), findings, drawn)
     asks = [_section(Ask, each, ("demo", "tour", at), findings, drawn) for at, each in enumerate(raw["tour"])]
+    for at, ask in enumerate(asks):
+        given = sorted(_BODIES & ask.model_fields_set) if ask is not None else []
+        if len(given) > 1:
+            first, second = (key.rstrip("_") for key in given[:2])
+            findings.add(
+                ("demo", "tour", at), f"{first} and {second} are both the request's body", "keep one of them"
+            )
     return Demo(tour=[ask for ask in asks if ask is not None])
+
+
+def _gates(raw: object, findings: Findings, drawn: Draft) -> list[Gate]:
+    if not isinstance(raw, list):
+        findings.add(("gates",), f"must be a list of gates, got {shown(raw)}", "begin each with a dash")
+        return []
+    gates = [_section(Gate, each, ("gates", at), findings, drawn) for at, each in enumerate(raw)]
+    drawn.faulty.update({("gates", at): set() for at, gate in enumerate(gates) if gate is None})
+    # One that could not be read keeps its place, so that what is said of the others names theirs.
+    return [Gate() if gate is None else gate for gate in gates]
 
 
 def _clusters(top: dict[str, object], findings: Findings, drawn: Draft) -> None:

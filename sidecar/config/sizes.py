@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.values import size_in_bytes
 from sidecar.core.rules.size import SizeWithin
 
-_UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 _SIZE: Final = r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([KMGT]?B|)"
 _BOUND: Final = re.compile(rf" *(>=|<=|>|<) *{_SIZE} *", re.IGNORECASE)
 _RANGE: Final = re.compile(rf" *{_SIZE} *\.\. *{_SIZE} *", re.IGNORECASE)
@@ -16,7 +16,7 @@ def size_condition(text: str, where: Where, findings: Findings) -> SizeWithin | 
     """What `> 10MB`, `<= 500KB` or `1MB..10MB` asks; 1 KB is 1024 bytes, and both ends belong to a range."""
     bound = _BOUND.fullmatch(text)
     if bound is not None:
-        size = _bytes(bound[2], bound[3])
+        size = size_in_bytes(bound[2], bound[3])
         if bound[1] == "<" and size == 0:
             findings.add(where, f"no body is {shown(text)}", "write <= 0B for none")
             return None
@@ -31,12 +31,8 @@ def size_condition(text: str, where: Where, findings: Findings) -> SizeWithin | 
     if given is None:
         findings.add(where, f"{shown(text)} is not a size", 'write "> 10MB", "< 1MB" or "1MB..10MB"')
         return None
-    least, most = _bytes(given[1], given[2]), _bytes(given[3], given[4])
+    least, most = size_in_bytes(given[1], given[2]), size_in_bytes(given[3], given[4])
     if most < least:
         findings.add(where, f"{shown(text)} begins after its end", "write the smaller size first")
         return None
     return SizeWithin(least, most)
-
-
-def _bytes(number: str, unit: str) -> int:
-    return round(float(number) * _UNITS[unit.upper()])

@@ -66,6 +66,35 @@ def listener(value: object) -> str:
         ) from None
 
 
+_SIZE_UNITS: Final = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([KMGT]?B|)", re.IGNORECASE)
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) *%", re.ASCII)
+
+
+def byte_count(value: object) -> int:
+    """Bytes of `10MB`, `64KB`, `500B`; 1 KB is 1024. ValueError for anything else, a bare number included."""
+    if isinstance(value, str):
+        found = _SIZE.fullmatch(value.strip())
+        if found and found[2]:
+            return size_in_bytes(found[1], found[2])
+    raise ValueError(f"{shown(value)} is not a size; write a number with a unit, such as 500B, 64KB or 10MB")
+
+
+def size_in_bytes(number: str, unit: str) -> int:
+    return round(float(number) * _SIZE_UNITS[unit.upper()])
+
+
+def share(value: object) -> float:
+    """0 to 1 of `10%`, `0.01%`, `0.1`. ValueError for anything else."""
+    if isinstance(value, str):
+        found = _PERCENT.fullmatch(value.strip())
+        if found and float(found[1]) <= 100:
+            return float(found[1]) / 100
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError(f"{shown(value)} is not a share; write one such as 10%, 0.01% or 0.1")
+
+
 _DURATION_SCHEMA: Final = {
     "type": "string",
     "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$",
@@ -75,6 +104,29 @@ _HOST_PORT_PATTERN: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
 SecondsAboveZero = Annotated[float, BeforeValidator(above_zero), WithJsonSchema(_DURATION_SCHEMA)]
+ByteCount = Annotated[
+    int,
+    BeforeValidator(byte_count),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)? *([kKmMgGtT]?[bB])$",
+            "examples": ["500B", "64KB", "10MB"],
+        }
+    ),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *%$", "examples": ["10%", "0.01%"]},
+                {"type": "number", "minimum": 0, "maximum": 1},
+            ]
+        }
+    ),
+]
 HostPort = Annotated[
     str,
     BeforeValidator(host_port),
@@ -111,6 +163,8 @@ HeaderText = Annotated[str, StringConstraints(pattern=HEADER_TEXT, max_length=81
 Label = Annotated[str, StringConstraints(pattern=LABEL)]
 """Versions, regions, zones, tags: part of names and metrics, so printable and without spaces."""
 
+STATUS: Final = "^[1-5][0-9][0-9]$"
+
 REFUSED_PATTERNS: Final[dict[str, tuple[str, str]]] = {
     NAME: (
         "is not a name",
@@ -119,5 +173,6 @@ REFUSED_PATTERNS: Final[dict[str, tuple[str, str]]] = {
     HEADER_NAME: ("is not a header name", "use letters, digits and '-'"),
     HEADER_TEXT: ("holds a control character", "remove it"),
     LABEL: ("is not usable here", "use up to 128 printable ASCII characters without spaces"),
+    STATUS: ("is not a status", "write one such as 200"),
 }
 """What each pattern means when it does not hold, and the remedy."""

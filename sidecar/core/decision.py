@@ -1,27 +1,13 @@
-"""The two possible answers: where a request goes, or why it goes nowhere."""
+"""Where a request goes. The other possible answers are a Refusal and a Reply."""
 
-from enum import Enum
 from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
+from sidecar.core.happening import Drawn
 from sidecar.core.plan import Route, Variant
+from sidecar.core.refusal import Refusal
+from sidecar.core.reply import Reply
 from sidecar.core.state.tickets import Ticket
-
-
-class Reason(Enum):
-    """Why a request is refused; what each means on the wire stands in `REFUSED`."""
-
-    NO_ROUTE = "no_route"
-    NO_ENDPOINT = "no_endpoint"
-    INTERNAL = "internal"
-
-
-REFUSED: Final[dict[Reason, tuple[int, str]]] = {
-    Reason.NO_ROUTE: (404, "no route matches this request"),
-    Reason.NO_ENDPOINT: (503, "no endpoint of this route may be picked"),
-    Reason.INTERNAL: (500, "the routing decision failed"),
-}
-"""The HTTP status and the sentence of each reason."""
 
 
 @final
@@ -29,8 +15,9 @@ class Decision:
     """The request goes to `endpoint`, and on a retry to the `fallbacks` in their order.
 
     `target` is the path and query to send on, None when it stays as it is. `considered` counts the
-    candidates. `ticket` is what its outcome is reported with; None when nothing was admitted (explain,
-    and the way out after a failure of the sidecar itself).
+    candidates. `steps` are the routes on the way that set something and let the search go on. `ticket` is
+    what its outcome is reported with; None when nothing was admitted (explain, and the way out after a
+    failure of the sidecar itself).
     """
 
     def __init__(
@@ -42,6 +29,8 @@ class Decision:
         target: str | None,
         considered: int,
         generation: int,
+        drawn: Drawn | None = None,
+        steps: tuple[Route, ...] = (),
     ) -> None:
         self.route: Final = route
         self.variant: Final = variant
@@ -50,15 +39,9 @@ class Decision:
         self.target: Final = target
         self.considered: Final = considered
         self.generation: Final = generation
+        self.drawn: Final = drawn
+        self.steps: Final = steps
         self.ticket: Ticket | None = None
 
 
-@final
-class Refusal:
-    """The request goes nowhere; `route` names the route that had matched, if one had."""
-
-    def __init__(self, reason: Reason, route: str = "") -> None:
-        self.reason: Final = reason
-        self.route: Final = route
-        self.status: Final = REFUSED[reason][0]
-        self.message: Final = REFUSED[reason][1]
+Answer = Decision | Refusal | Reply

@@ -1,20 +1,31 @@
 """Decides where each request goes, and learns how it ended. This is the program; everything else serves it.
 
-request ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
-              └─ none: Refusal      │                  └─ none: Refusal               └─ Ticket
-outcome ─► settle ─► learners       └── all before admit only reads: explain is the same way without it
+request ─► gates ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
+             └ Refusal  ├ none: Refusal     │                 └ none: Refusal                └─ Ticket
+                        └ direct: Reply     └── all before admit only reads: explain is the same way without it
+outcome ─► settle ─► learners
 """
 
 from random import Random
 from typing import Final, final
 
-from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.decision import Answer, Decision
 from sidecar.core.endpoint import Candidates, Endpoint, eligible
-from sidecar.core.explanation import CandidateVerdict, ConditionVerdict, Explanation, RouteVerdict
+from sidecar.core.explanation import (
+    CandidateVerdict,
+    ConditionVerdict,
+    Explanation,
+    GateVerdict,
+    RouteVerdict,
+)
 from sidecar.core.outcome import LOST, Outcome
 from sidecar.core.plan import Plan, Route, Variant
+from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.reply import Redirect
 from sidecar.core.request import Request
+from sidecar.core.rules.cache import RouteCache
 from sidecar.core.rules.logic import All
+from sidecar.core.split import unit_hash
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
 from sidecar.core.state.tickets import Ticket
@@ -22,6 +33,7 @@ from sidecar.core.strategies.base import Turn
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
 _NO_ROUTE: Final = Refusal(Reason.NO_ROUTE)
+_NO_POOL: Final = Pool("", Candidates([]))
 
 
 @final
@@ -36,6 +48,7 @@ class Engine:
         self._rng: Final = rng
         self._plan = plan
         self._first_pools: list[Pool] = []
+        self._cache: RouteCache | None = None
         self._adopt(plan)
 
     @property
@@ -43,15 +56,33 @@ class Engine:
         return self._plan
 
     @property
+    def cache(self) -> RouteCache | None:
+        return self._cache
+
+    @property
     def state(self) -> State:
         return self._state
 
-    def decide(self, request: Request, now: float) -> Decision | Refusal:
+    def decide(self, request: Request, now: float) -> Answer:
         """Where the request goes; a decision is admitted, and its ticket waits for the outcome."""
-        answer = self._answer(request, self._rng, now)
+        answer = self._answer(request, self._cache, self._rng, now)
         if isinstance(answer, Decision):
             self._admit(answer, request.method, now)
         return answer
+
+    def attempt(self, request: Request, now: float) -> Answer | None:
+        """As `decide`. None, and nothing admitted, when a rule asked for what is still to come."""
+        answer = self._answer(request, None, self._rng, now)
+        if request.attached is not None and request.attached.waits():
+            return None
+        if isinstance(answer, Decision):
+            self._admit(answer, request.method, now)
+        return answer
+
+    def refusal(self, request: Request) -> Refusal | None:
+        """What the gates say alone, of a request that may be on its way already."""
+        gates = self._plan.gates
+        return None if gates is None else gates.refusal(request)
 
     def settle(self, ticket_id: int, outcome: Outcome, now: float) -> Ticket | None:
         """Learn how a request ended. None, and nothing learnt, when the ticket is unknown or settled."""
@@ -74,22 +105,59 @@ class Engine:
         """What `decide` would answer now and why, without any effect. Visits every route: not for traffic."""
         rng = Random()
         rng.setstate(self._rng.getstate())
-        answer = self._answer(request, rng, now)
+        answer = self._answer(request, None, rng, now)
+        gates = [
+            GateVerdict(
+                gate.name, gate.refuses.text(), gate.refuses.seen(request), gate.refuses.matches(request)
+            )
+            for gate in (() if self._plan.gates is None else self._plan.gates.gates)
+        ]
         chosen = answer.route.name if isinstance(answer, Decision) else answer.route
-        routes = [_verdict(route, request, route.name == chosen) for route in self._plan.routes]
+        steps = answer.steps if isinstance(answer, Decision) else ()
+        request.priority = ""  # as it was when the first route was asked
+        routes: list[RouteVerdict] = []
+        for route in self._plan.routes:
+            routes.append(_verdict(route, request, route.name == chosen))
+            if route in steps and route.set_priority:
+                request.priority = route.set_priority
         if not isinstance(answer, Decision):
-            return Explanation(answer, routes, "", [])
+            return Explanation(answer, gates, routes, "", [])
         rng.setstate(self._rng.getstate())
         return Explanation(
-            answer, routes, _how_split(answer.route, request), self._ranking(answer, request, rng, now)
+            answer, gates, routes, _how_split(answer.route, request), self._ranking(answer, request, rng, now)
         )
 
-    def _answer(self, request: Request, rng: Random, now: float) -> Decision | Refusal:
+    def _answer(self, request: Request, cache: RouteCache | None, rng: Random, now: float) -> Answer:
         plan = self._plan
-        rank = plan.index.find(request)
+        if plan.gates is not None:
+            refusal = plan.gates.refusal(request)
+            if refusal is not None:
+                return refusal
+        rank = plan.index.find(request) if cache is None else cache.find(plan.index, request, now)
         if rank < 0:
             return _NO_ROUTE
         route = plan.routes[rank]
+        if route.usual:
+            return self._to_an_endpoint(rank, route, request, (), rng, now)
+        steps: list[Route] = []
+        while True:
+            if route.share >= 1.0 or _taken(route, request, rng):
+                if route.direct is not None:
+                    direct = route.direct
+                    return direct.reply(request) if isinstance(direct, Redirect) else direct
+                if not route.step:
+                    return self._to_an_endpoint(rank, route, request, tuple(steps), rng, now)
+                steps.append(route)
+                if route.set_priority:
+                    request.priority = route.set_priority
+            rank = plan.index.find(request, rank)
+            if rank < 0:
+                return _NO_ROUTE
+            route = plan.routes[rank]
+
+    def _to_an_endpoint(
+        self, rank: int, route: Route, request: Request, steps: tuple[Route, ...], rng: Random, now: float
+    ) -> Decision | Refusal:
         if route.split is None:
             variant = route.variants[0]
             pool = self._first_pools[rank]
@@ -106,7 +174,9 @@ class Engine:
             return Refusal(Reason.NO_ENDPOINT, route.name)
         target = None if route.rewrite is None else route.rewrite.target(request)
         fallbacks = ranking[1:] if route.want > 1 else _NO_FALLBACKS
-        return Decision(route, variant, ranking[0], fallbacks, target, considered, plan.generation)
+        drawn = None if route.happening is None else route.happening.draw(rng)
+        generation = self._plan.generation
+        return Decision(route, variant, ranking[0], fallbacks, target, considered, generation, drawn, steps)
 
     def _admit(self, decision: Decision, method: str, now: float) -> None:
         tickets = self._state.tickets
@@ -141,8 +211,19 @@ class Engine:
             if variant.endpoints not in shared:
                 shared[variant.endpoints] = eligible(variant.endpoints)
             variant.strategy.arrange(pools.arrange(variant.pool, shared[variant.endpoints]))
-        self._first_pools = [pools.of(route.variants[0].pool) for route in plan.routes]
+        self._first_pools = [
+            pools.of(route.variants[0].pool) if route.variants else _NO_POOL for route in plan.routes
+        ]
         self._plan = plan
+        if not plan.cached:
+            self._cache = None
+        elif (
+            self._cache is None
+            or (plan.cached, plan.cached_s) != self._cache.limits
+            or plan.cached_always != self._cache.always
+        ):
+            self._cache = RouteCache(plan.cached, plan.cached_s, always=plan.cached_always)
+        # One that stays forgets by itself what it knows of another plan's index.
         pools.keep_only({variant.pool for variant in variants})
 
     def _ranking(
@@ -165,6 +246,15 @@ class Engine:
                 why = "its weight is 0" if endpoint.weight == 0 else "the strategy left it out"
                 verdicts.append(CandidateVerdict(endpoint, 0, why))
         return verdicts
+
+
+def _taken(route: Route, request: Request, rng: Random) -> bool:
+    """Whether this request is in the route's share; by its key, if it has one, so that a client stays."""
+    for field in route.sticky:
+        for value in field.read(request):
+            if value:
+                return unit_hash(f"{route.name}\x00{value}") < route.share
+    return rng.random() < route.share
 
 
 def _choose(route: Route, request: Request, rng: Random) -> Variant:

@@ -2,7 +2,7 @@
 
 from typing import Final, final
 
-from sidecar.core.decision import Decision, Refusal
+from sidecar.core.decision import Answer
 from sidecar.core.endpoint import Endpoint
 
 
@@ -14,6 +14,17 @@ class ConditionVerdict:
         self.text: Final = text
         self.seen: Final = seen
         self.held: Final = held
+
+
+@final
+class GateVerdict:
+    """One gate: when it refuses, what it saw, and whether it would refuse this request."""
+
+    def __init__(self, gate: str, text: str, seen: str, refuses: bool) -> None:
+        self.gate: Final = gate
+        self.text: Final = text
+        self.seen: Final = seen
+        self.refuses: Final = refuses
 
 
 @final
@@ -51,12 +62,14 @@ class CandidateVerdict:
 class Explanation:
     def __init__(
         self,
-        answer: Decision | Refusal,
+        answer: Answer,
+        gates: list[GateVerdict],
         routes: list[RouteVerdict],
         split: str,
         candidates: list[CandidateVerdict],
     ) -> None:
         self.answer: Final = answer
+        self.gates: Final = gates
         self.routes: Final = routes
         self.split: Final = split
         self.candidates: Final = candidates

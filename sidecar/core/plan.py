@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
+from sidecar.core.gates import Gate, Gates
+from sidecar.core.happening import Happening
+from sidecar.core.refusal import Refusal
+from sidecar.core.reply import Redirect, Reply
 from sidecar.core.request import Request
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.index import RuleIndex
@@ -86,8 +90,11 @@ NO_CHANGES: Final = HeaderChanges()
 class Route:
     """A match and what to do with it.
 
-    `sticky` are the fields that may hold the key by which a client keeps its variant; the first that has
-    a value counts. `want` is how many endpoints a decision names: one and its fallbacks.
+    It sends requests to its `variants`, or gives a `direct` answer, or is a step: it sets the request's
+    priority or headers, and the search goes on. `sticky` are the fields that may hold the key by which a
+    client keeps its variant; the first that has a value counts. `want` is how many endpoints a decision
+    names: one and its fallbacks. `share` is the part of the matching requests that it takes, 0 to 1; the
+    others go on to the next route. `timeout_s` is for the whole answer; 0 is none, negative leaves it.
     """
 
     def __init__(
@@ -104,9 +111,16 @@ class Route:
         rewrite: Rewrite | None = None,
         labels: tuple[tuple[str, str], ...] = (),
         want: int = 1,
+        direct: Refusal | Reply | Redirect | None = None,
+        set_priority: str = "",
+        share: float = 1.0,
+        happening: Happening | None = None,
+        timeout_s: float = -1.0,
     ) -> None:
-        if not variants or (split is None and len(variants) > 1):
+        if split is None and len(variants) > 1:
             raise ValueError("a route has one variant, or several and a split")
+        if direct is not None and variants:
+            raise ValueError("a route has variants or a direct answer")
         self.name: Final = name
         self.matcher: Final = matcher
         self.variants: Final = variants
@@ -119,6 +133,14 @@ class Route:
         self.rewrite: Final = rewrite
         self.labels: Final = labels
         self.want: Final = want
+        self.direct: Final = direct
+        self.set_priority: Final = set_priority
+        self.share: Final = share
+        self.happening: Final = happening
+        self.timeout_s: Final = timeout_s
+        self.step: Final = not variants and direct is None
+        self.usual: Final = bool(variants) and share >= 1.0
+        """Whether a request that matches goes to an endpoint, and nothing else is to be asked."""
 
 
 @final
@@ -126,11 +148,23 @@ class Plan:
     """`routes` stand in the order of precedence, whatever order they were given in.
 
     `lease_s` is how long a ticket waits for its outcome. `on_error` is where requests go when the sidecar
-    itself fails; None refuses them.
+    itself fails; None refuses them. `cached` is how many found routes may be remembered, each for
+    `cached_s` seconds; `cached_always`, even where that does not pay. `body_limit` is in bytes: rules look
+    into no larger body.
     """
 
     def __init__(
-        self, generation: int, routes: list[Route], lease_s: float = 300.0, on_error: Variant | None = None
+        self,
+        generation: int,
+        routes: list[Route],
+        lease_s: float = 300.0,
+        on_error: Variant | None = None,
+        gates: tuple[Gate, ...] = (),
+        cached: int = 0,
+        cached_s: float = 3600.0,
+        body_limit: int = 1 << 20,
+        *,
+        cached_always: bool = False,
     ) -> None:
         if lease_s <= 0:
             raise ValueError(f"lease_s must be above 0, got {lease_s}")
@@ -139,6 +173,11 @@ class Plan:
         self.routes: Final = [route for _, route in ranked]
         self.lease_s: Final = lease_s
         self.on_error: Final = on_error
+        self.gates: Final = Gates(gates) if gates else None
+        self.cached: Final = cached
+        self.cached_s: Final = cached_s
+        self.cached_always: Final = cached_always
+        self.body_limit: Final = body_limit
         self.index: Final = RuleIndex([route.matcher if route.enabled else None for route in self.routes])
 
     def variants(self) -> list[Variant]:

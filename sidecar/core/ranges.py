@@ -11,7 +11,7 @@ the IPv4 address it says, as in RFC 4291, section 2.5.5.2: who listens on both g
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Final, Generic, TypeVar, final
 
 from mypy_extensions import i64
@@ -80,6 +80,15 @@ def address_of(text: str) -> int:
     if ipv4 >= 0 or ":" not in text:
         return ipv4
     return _ipv6(text)
+
+
+def address_text(address: int) -> str:
+    """The usual text of an address as `address_of` gives it; empty for NO_ADDRESS."""
+    if address < 0:
+        return ""
+    if address >= _IPV6:
+        return str(IPv6Address(address - _IPV6))
+    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
 
 
 def _ipv4(text: str, at: i64) -> i64:

@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from typing import Final, final
 from urllib.parse import unquote_plus
 
+from mypy_extensions import mypyc_attr
+
 _NOTHING: Final[list[str]] = []
+
+NOT_LOOKED_AT: Final = -2
+UNKNOWN_SIZE: Final = -1
 
 
 @final
@@ -37,6 +42,15 @@ class Headers:
                 return [raw.decode("utf-8", "surrogateescape") for raw in many]
         raw = self._first.get(name)
         return _NOTHING if raw is None else [raw.decode("utf-8", "surrogateescape")]
+
+    def raw(self, name: str) -> list[bytes]:
+        """Every value of the lower-case `name` as it came."""
+        if self._repeated is not None:
+            many = self._repeated.get(name)
+            if many is not None:
+                return many
+        raw = self._first.get(name)
+        return [] if raw is None else [raw]
 
     def any_of(self, name: str, values: tuple[str, ...]) -> bool:
         """Whether some value of the lower-case `name` is one of these."""
@@ -70,11 +84,57 @@ def headers_of(pairs: Iterable[tuple[str, bytes]]) -> Headers:
     return Headers(first, repeated or None)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Attached:
+    """What comes with a request besides its head. Each call may take a while: rules ask when they must."""
+
+    def body_json(self, path: str) -> str | None:
+        """The value at the dotted path of a JSON body, as `rules.body.canonical` writes it, or None."""
+        return None
+
+    def body_size(self, enough: int, *, end: bool) -> int:
+        """In bytes. Where the body goes on, any count of at least `enough` will do, and UNKNOWN_SIZE says
+        that so many are not counted. `end` tells that the end is worth waiting for as well."""
+        return UNKNOWN_SIZE
+
+    def metadata(self, namespace: str, path: str) -> list[str]:
+        """What a filter before the sidecar said of the request, as text; of a list, each value."""
+        return _NOTHING
+
+    def waits(self) -> bool:
+        """Whether it was asked for something that is still to come."""
+        return False
+
+    def at_hand(self) -> bool:
+        """Whether it may be asked for more than the rules need: without waiting, a refusal, or much work."""
+        return True
+
+
 @final
 class Request:
-    """One request. `target` is the path with its query, as `:path` has it; `authority` may carry a port."""
+    """One request. `target` is the path with its query, as `:path` has it; `authority` may carry a port.
 
-    def __init__(self, method: str, authority: str, target: str, headers: Headers) -> None:
+    `ends` says that no body follows the head. What is resolved once for all rules is kept here: `facts` by
+    name, and `client`, the client's address as a number. `priority` is what a route has set, empty for none.
+    `received_at` is in seconds of the wall clock since 1970, for rules that ask the time of day.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        authority: str,
+        target: str,
+        headers: Headers,
+        attached: Attached | None = None,
+        *,
+        ends: bool = False,
+    ) -> None:
+        self.attached: Final = attached
+        self.ends: Final = ends
+        self.received_at = 0.0
+        self.priority = ""
+        self.client: int = NOT_LOOKED_AT
+        self.facts: dict[str, list[str]] | None = None
         self.method: Final = method
         self.authority: Final = authority
         self.target: Final = target
@@ -125,10 +185,16 @@ def _host_of(authority: str) -> str:
 
 def _parsed_query(query: str) -> dict[str, list[str]]:
     parsed: dict[str, list[str]] = {}
+    escaped = "%" in query or "+" in query
     for part in query.split("&"):
         if part:
-            name, _, value = part.partition("=")
-            parsed.setdefault(unquote_plus(name), []).append(unquote_plus(value))
+            equals = part.find("=")
+            name = part if equals < 0 else part[:equals]
+            value = "" if equals < 0 else part[equals + 1 :]
+            if escaped:
+                name = unquote_plus(name)
+                value = unquote_plus(value)
+            _append(parsed, name, value)
     return parsed
 
 
@@ -136,10 +202,18 @@ def _parsed_cookies(headers: list[str]) -> dict[str, list[str]]:
     parsed: dict[str, list[str]] = {}
     for header in headers:
         for part in header.split(";"):
-            name, equals, value = part.partition("=")
-            if equals:
-                value = value.strip()
-                if len(value) >= 2 and value[0] == '"' and value[-1] == '"':
+            equals = part.find("=")
+            if equals >= 0:
+                value = part[equals + 1 :].strip()
+                if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
                     value = value[1:-1]
-                parsed.setdefault(name.strip(), []).append(value)
+                _append(parsed, part[:equals].strip(), value)
     return parsed
+
+
+def _append(parsed: dict[str, list[str]], name: str, value: str) -> None:
+    values = parsed.get(name)
+    if values is None:
+        parsed[name] = [value]
+    else:
+        values.append(value)

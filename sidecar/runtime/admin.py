@@ -1,4 +1,4 @@
-"""The admin address: metrics for Prometheus, liveness and readiness for whatever starts the sidecar."""
+"""The admin address: metrics, liveness and readiness for whatever starts the sidecar, changes by command."""
 
 import asyncio
 from typing import Final
@@ -10,16 +10,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sidecar.runtime.changes import changes
 from sidecar.runtime.health import Health
+from sidecar.runtime.reload import Reloader
 
 _INDEX: Final = """\
 /metrics  for Prometheus
 /livez    200 while the process answers
 /readyz   200 while it takes requests
+/v1/      changes, for `sidecar routes` and `sidecar override`
 """
 
 
-def application(registry: CollectorRegistry, health: Health) -> Starlette:
+def application(registry: CollectorRegistry, health: Health, reloader: Reloader) -> Starlette:
     async def index(_request: Request) -> Response:
         return PlainTextResponse(_INDEX)
 
@@ -45,5 +48,6 @@ def application(registry: CollectorRegistry, health: Health) -> Starlette:
             Route("/metrics", metrics),
             Route("/livez", livez),
             Route("/readyz", readyz),
+            *changes(reloader),
         ]
     )

@@ -302,8 +302,17 @@ def _conversation(open_call: Callable[[], Conversation], calls: Calls, *, awaite
     async def run(call: _Call) -> None:
         conversation = open_call()
         in_flight = False
+
+        def leave() -> None:
+            try:
+                conversation.half_closed()
+            except Failed as failed:
+                call.end_soon(failed.code, failed.message)
+            else:
+                call.end_soon()
+
         try:
-            data = await _waited_for(call, calls, call.end_soon)
+            data = await _waited_for(call, calls, leave)
             in_flight = awaited
             if in_flight:
                 calls.begun()
@@ -312,8 +321,8 @@ def _conversation(open_call: Callable[[], Conversation], calls: Calls, *, awaite
                     await call.write(reply)
                 if conversation.finished or calls.draining():
                     break
-                data = await _waited_for(call, calls, call.end_soon)
-            else:
+                data = await _waited_for(call, calls, leave)
+            if not conversation.finished:
                 for reply in conversation.half_closed():
                     await call.write(reply)
             await call.end()

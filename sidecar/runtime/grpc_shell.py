@@ -31,6 +31,7 @@ _CODES: Final = {code: grpc.StatusCode[code.name] for code in Code}
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.so_reuseport", 0),  # two sidecars must never share a port in silence
+    ("grpc.http2.bdp_probe", 0),  # or each upload that Envoy hands over may have megabytes on the way
     ("grpc.max_concurrent_streams", 100_000),  # Envoy opens one stream for each request in flight
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

@@ -18,9 +18,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from sidecar.core.decision import Reason
 from sidecar.core.engine import Engine
 from sidecar.core.outcome import Outcome
+from sidecar.core.refusal import Reason
 from sidecar.core.state.tickets import Ticket
 
 _DURATIONS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -68,6 +68,11 @@ class Measures:
 
     def refused(self, reason: Reason) -> None:
         self.refusals[reason] += 1
+
+    def replied(self, route: str, method: str, status: int) -> None:
+        """A request was answered without an endpoint, as its route says."""
+        key = (route, method if method in _METHODS else "OTHER", status, "")
+        self.requests[key] = self.requests.get(key, 0) + 1
 
     def ended(self, ticket: Ticket, outcome: Outcome, seconds: float) -> None:
         upstream = ticket.endpoint.cluster
@@ -143,6 +148,18 @@ class _Scrape(Collector):
             "Generation of the configuration in force",
             self._engine.plan.generation,
         )
+        cache = self._engine.cache
+        if cache is not None:
+            lookups = CounterMetricFamily(
+                "sidecar_route_cache_lookups",
+                "Routes looked up; passed: found quickly, or by what is not remembered",
+                labels=("result",),
+            )
+            lookups.add_metric(("hit",), cache.hits)
+            lookups.add_metric(("miss",), cache.misses)
+            lookups.add_metric(("passed",), cache.passed)
+            yield lookups
+            yield GaugeMetricFamily("sidecar_route_cache_entries", "Routes that are remembered", cache.size)
         tickets = self._engine.state.tickets
         yield GaugeMetricFamily("sidecar_tickets_open", "Decisions whose outcome is awaited", len(tickets))
         ends = CounterMetricFamily("sidecar_tickets", "Tickets by how they ended", labels=("end",))

@@ -3,7 +3,7 @@
 Services know nothing of grpc, so that more than one transport can host the same objects.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
@@ -23,6 +23,7 @@ class Code(Enum):
     RESOURCE_EXHAUSTED = 8
     UNIMPLEMENTED = 12
     INTERNAL = 13
+    UNAVAILABLE = 14
 
 
 class Failed(Exception):
@@ -40,11 +41,12 @@ class Conversation(Protocol):
     finished: bool
     """Set when the service has nothing more to say: the shell ends the call with OK."""
 
-    def receive(self, data: bytes) -> Sequence[bytes]:
-        """The answers to one message. May raise Failed."""
+    def receive(self, data: bytes) -> Iterable[bytes]:
+        """The answers to one message, to be sent before the next is received. May raise Failed."""
 
     def half_closed(self) -> Sequence[bytes]:
-        """The last answers, once the client has sent all it will."""
+        """The last answers, once the client has sent all it will, or a shutdown waits no longer. May raise
+        Failed."""
 
     def closed(self) -> None:
         """The call is over, whatever way; called exactly once."""

@@ -1,5 +1,7 @@
 """Reloads the configuration when its file changes or when told to; a bad file changes nothing.
 
+It can be changed by command, too: until its file is read again, which it is when it has changed.
+
 The file is looked at once a second rather than watched: that works on every file system, through the
 symbolic links of a Kubernetes volume, and when the file is replaced, truncated or gone for a moment.
 Loading happens in a thread, so that requests are decided on the old plan in the meantime.
@@ -9,23 +11,24 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import structlog
 
+from sidecar.config.bodies import namespaces, needs
+from sidecar.config.changes import Edit, edited
 from sidecar.config.errors import ConfigError, Problem
-from sidecar.config.load import Loaded, load
-from sidecar.config.schema import Config, HeaderEdits
+from sidecar.config.geoip import Stamp, stamp
+from sidecar.config.load import Loaded, load, loads
+from sidecar.config.schema import Config, HeaderEdits, Route
 from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
 
 log = structlog.get_logger("config")
 
 _SWITCH_S: Final = 0.0005
-
-_Look = tuple[int, int, int] | None
 
 
 class Reloader:
@@ -45,7 +48,9 @@ class Reloader:
         self._measures: Final = measures
         self._every_s: Final = every_s
         self._told: Final = asyncio.Event()
-        self._seen: _Look = _look(path)
+        self._seen: Stamp = stamp(path)
+        self._seen_besides: dict[Path, Stamp] = dict(loaded.files)
+        self._turn: Final = asyncio.Lock()
 
     def tell(self) -> None:
         """Reload now, changed or not."""
@@ -54,41 +59,69 @@ class Reloader:
     async def watch(self) -> None:
         """Until cancelled."""
         while True:
+            again = False
             try:
                 await asyncio.wait_for(self._told.wait(), self._every_s)
             except TimeoutError:
-                if _look(self._path) == self._seen:
-                    continue
+                if stamp(self._path) == self._seen:
+                    again = _stamps(self._seen_besides) != self._seen_besides
+                    if not again:
+                        continue
             self._told.clear()
-            self._seen = _look(self._path)
+            self._seen = stamp(self._path)
+            self._seen_besides = _stamps(self._seen_besides)
             try:
-                await self._reload()
+                await self._reload(again=again)
             except Exception as bug:  # or no later change would ever be read
                 self._measures.reloads["refused"] += 1
                 log.exception("reload_failed", error=repr(bug))
 
-    async def _reload(self) -> None:
-        generation = self._loaded.plan.generation + 1
-        try:
-            with _giving_way():
-                await self._apply(generation)
-        except ConfigError as error:
-            self._measures.reloads["refused"] += 1
-            for problem in str(error).splitlines():
-                log.warning("config_refused", problem=problem, keeps_generation=generation - 1)
+    async def change(self, edit: Edit, by: str) -> tuple[str, int]:
+        """Apply an edit to the configuration in force. Returns what it did and the generation in force.
 
-    async def _apply(self, generation: int) -> None:
-        change = await asyncio.to_thread(_read, self._path, generation, self._loaded.config)
-        if change is None:
-            self._measures.reloads["unchanged"] += 1
-            log.info("config_unchanged", generation=generation - 1)
-            return
+        May raise NotThere or ConfigError: then nothing has changed. `by` says in the log who asked for it.
+        """
+        async with self._turn:
+            generation = self._loaded.plan.generation + 1
+            with _giving_way():
+                change, done = await asyncio.to_thread(_changed, self._path, generation, self._loaded, edit)
+                if change is None:
+                    return f"nothing to do: {done}", generation - 1
+                await self._apply(change)
+                log.info("config_changed", change=done, by=by, generation=generation)
+            return done, generation
+
+    async def _reload(self, *, again: bool) -> None:
+        """From the file, or once more from the text in force, when a file that it names has changed."""
+        async with self._turn:
+            generation = self._loaded.plan.generation + 1
+            read = _read_again if again else _read
+            try:
+                with _giving_way():
+                    change = await asyncio.to_thread(read, self._path, generation, self._loaded)
+                    if change is None:
+                        self._measures.reloads["unchanged"] += 1
+                        log.info("config_unchanged", generation=generation - 1)
+                        return
+                    await self._apply(change)
+            except ConfigError as error:
+                self._measures.reloads["refused"] += 1
+                for problem in str(error).splitlines():
+                    log.warning("config_refused", problem=problem, keeps_generation=generation - 1)
+
+    async def _apply(self, change: "_Change") -> None:
         plan = change.loaded.plan
         self._swap(plan)
         old, self._loaded = [self._loaded], change.loaded
+        self._seen_besides = dict(change.loaded.files)
         self._measures.reloads["applied"] += 1
         self._measures.forget_routes(change.routes)
-        log.info("config_applied", generation=generation, routes=len(plan.routes), notes=change.loaded.notes)
+        log.info(
+            "config_applied",
+            generation=plan.generation,
+            routes=len(plan.routes),
+            notes=change.loaded.notes,
+        )
         if change.needs_restart:
             log.warning(
                 "restart_needed", reason="listen, tickets.most and envoy.feedback are read at start only"
@@ -108,13 +141,25 @@ class _Change(NamedTuple):
     outdates_envoy: bool
 
 
-def _read(path: Path, generation: int, old: Config) -> _Change | None:
+def _read(path: Path, generation: int, old: Loaded) -> _Change | None:
     """What the file says, None when nothing new. All that takes long for a large file is done here."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
         raise ConfigError(str(path), [Problem((), "is no regular file", "put the configuration in a file")])
-    loaded = load(path, generation)
-    new = loaded.config
-    if new == old:
+    return _difference(load(path, generation), old)
+
+
+def _read_again(path: Path, generation: int, old: Loaded) -> _Change | None:
+    return _difference(loads(old.text, str(path), generation, path.parent, numbered=False), old)
+
+
+def _changed(path: Path, generation: int, old: Loaded, edit: Edit) -> tuple[_Change | None, str]:
+    loaded, done = edited(old, edit, path, generation)
+    return _difference(loaded, old), done
+
+
+def _difference(loaded: Loaded, before: Loaded) -> _Change | None:
+    old, new = before.config, loaded.config
+    if new == old and loaded.files == before.files:
         return None
     return _Change(
         loaded,
@@ -131,9 +176,28 @@ def _at_start(config: Config) -> object:
 
 def _for_envoy(config: Config) -> object:
     """What Envoy's own configuration is made from, besides the addresses of the sidecar."""
-    none = HeaderEdits()
-    static = [(route.name, route.headers.response) for route in config.routes]
-    return config.envoy, config.clusters, config.on_error, [one for one in static if one[1] != none]
+    static = [(route.name, _in_envoy(route)) for route in config.routes]
+    faults = any(route.fault is not None for route in config.routes)
+    own = [one for one in static if one[1] != _NOTHING_IN_ENVOY]
+    hops = config.context.client_ip
+    bodies = needs(config), namespaces(config)
+    return config.envoy, config.clusters, config.on_error, own, faults, hops, _mirrors(config), bodies
+
+
+def _in_envoy(route: Route) -> tuple[object, ...]:
+    return route.headers.response, route.idle_timeout, route.buffer, route.priority_class
+
+
+_NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default")
+
+
+def _mirrors(config: Config) -> set[tuple[str, str]]:
+    """The clusters that get copies, each with its routes that stand in Envoy by their names."""
+    return {
+        (route.mirror.to, "" if _in_envoy(route) == _NOTHING_IN_ENVOY else route.name)
+        for route in config.routes
+        if route.mirror is not None
+    }
 
 
 @contextlib.contextmanager
@@ -153,10 +217,5 @@ def _giving_way() -> Iterator[None]:
         sys.setswitchinterval(interval_s)
 
 
-def _look(path: Path) -> _Look:
-    """What changes when the file does; None while it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: stamp(path) for path in paths}

@@ -6,12 +6,14 @@ from typing import Final
 
 import structlog
 
-from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.decision import Answer, Decision
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation
 from sidecar.core.outcome import Outcome
 from sidecar.core.plan import Plan, Route
+from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.reply import Reply
 from sidecar.core.request import Request
 from sidecar.core.rules.logic import All
 from sidecar.core.state.tickets import Ticket
@@ -22,7 +24,7 @@ log = structlog.get_logger("router")
 _BUGS_TOLD: Final = 10
 """So many are logged one by one, later ones by the thousand: a bug may hit every request."""
 
-Observer = Callable[[Request, Decision | Refusal], None]
+Observer = Callable[[Request, Answer], None]
 
 
 class Router:
@@ -35,11 +37,43 @@ class Router:
         self._observer: Final = observer
         self._way_out: Decision | Refusal = _way_out(engine.plan)
 
-    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
+    def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         """The encoded answer. Whatever fails on the way, the caller gets the plan's `on_error` answer."""
-        begun = time.monotonic()
+        encoded = self._answered(request, self.engine.decide, encode)
+        assert encoded is not None
+        return encoded
+
+    def attempt(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        """As `answer`. None, without any effect, when a rule waits for more of the request."""
+        return self._answered(request, self.engine.attempt, encode)
+
+    def refuse(self, refusal: Refusal, encode: Callable[[Answer], bytes]) -> bytes:
+        """The encoded refusal of a request that no rule is asked about."""
+        self._measures.refused(refusal.reason)
+        return encode(refusal)
+
+    def refusal(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        """What the gates say to a request that was let in, by what is known of it now."""
+        request.received_at = time.time()
         try:
-            answer = self.engine.decide(request, begun)
+            refusal = self.engine.refusal(request)
+        except Exception as bug:  # noqa: BLE001 - it is told
+            self._tell(bug, "decision_failed")
+            return None
+        return None if refusal is None else self.refuse(refusal, encode)
+
+    def _answered(
+        self,
+        request: Request,
+        decide: Callable[[Request, float], Answer | None],
+        encode: Callable[[Answer], bytes],
+    ) -> bytes | None:
+        begun = time.monotonic()
+        request.received_at = time.time()
+        try:
+            answer = decide(request, begun)
+            if answer is None:
+                return None
             encoded = encode(answer)
             if self._observer is not None:
                 self._observer(request, answer)
@@ -50,9 +84,17 @@ class Router:
         self._measures.decisions.observe(time.monotonic() - begun)
         if isinstance(answer, Refusal):
             self._measures.refused(answer.reason)
+        elif isinstance(answer, Reply):
+            self._measures.replied(answer.route, request.method, answer.status)
         return encoded
 
+    @property
+    def body_limit(self) -> int:
+        """Bytes of a body that rules may look into."""
+        return self.engine.plan.body_limit
+
     def explain(self, request: Request) -> Explanation:
+        request.received_at = time.time()
         return self.engine.explain(request, time.monotonic())
 
     def settle(self, ticket_id: int, outcome: Outcome) -> Ticket | None:

@@ -61,7 +61,8 @@ async def running(parts: Parts, shell: Shell) -> AsyncIterator[list[str]]:
         if parts.admin_address:
             listener = bound(parts.admin_address)
             admin = f"{parts.admin_address.rpartition(':')[0]}:{listener.getsockname()[1]}"
-            await stack.enter_async_context(serving(application(parts.registry, parts.health), listener))
+            page = application(parts.registry, parts.health, parts.reloader)
+            await stack.enter_async_context(serving(page, listener))
         await shell.start()
         for work in (parts.reloader.watch(), _expiry(parts.router)):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))

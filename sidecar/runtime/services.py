@@ -1,17 +1,20 @@
 """The services that Envoy and others call: ext_proc, the access log, RouteService. Bytes in, bytes out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.empty_pb2 import Empty
 
 from sidecar import names
+from sidecar.core.request import Request
 from sidecar.runtime.measures import Measures
 from sidecar.runtime.methods import Bidirectional, ClientStream, Code, Failed, Methods, Unary
 from sidecar.runtime.router import Router
 from sidecar.v1 import route_pb2
-from sidecar.wire import access_log, ext_proc, reader, route
+from sidecar.wire import access_log, ext_proc, route
 from sidecar.wire.answers import Answers
+from sidecar.wire.request import usual_request
 
 EXT_PROC: Final = "envoy.service.ext_proc.v3.ExternalProcessor"
 ACCESS_LOG: Final = "envoy.service.accesslog.v3.AccessLogService"
@@ -25,7 +28,7 @@ class _ExtProcCall:
         self._stream: Final = stream
         self.finished = False
 
-    def receive(self, data: bytes) -> Sequence[bytes]:
+    def receive(self, data: bytes) -> Iterable[bytes]:
         try:
             replies = self._stream.receive(data)
         except ext_proc.Undecodable as error:
@@ -34,6 +37,8 @@ class _ExtProcCall:
         return replies
 
     def half_closed(self) -> Sequence[bytes]:
+        if self._stream.owes:  # an end in good order would pass on the body cut short, as if it were whole
+            raise Failed(Code.UNAVAILABLE, "the sidecar stops before the body has come")
         return ()
 
     def closed(self) -> None:
@@ -72,8 +77,12 @@ class _RouteService:
 
     def route(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.RouteRequest, data)
-        request = _checked(route.request_of_message, message)
-        return self._router.answer(request, route.encode_answer)
+        request = self._request(message)
+        encode = partial(route.encode_answer, path=route.respelled(message, request))
+        if len(message.body) <= self._router.body_limit:
+            return self._router.answer(request, encode)
+        answered = self._router.attempt(request, encode)
+        return answered or self._router.refuse(ext_proc.TOO_LARGE, encode)
 
     def report_outcome(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.ReportOutcomeRequest, data)
@@ -83,8 +92,15 @@ class _RouteService:
 
     def explain(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.ExplainRequest, data)
-        request = _checked(route.request_of_message, message.request)
-        return route.explanation_message(self._router.explain(request)).SerializeToString()
+        request = self._request(message.request)
+        path = route.respelled(message.request, request)
+        return route.explanation_message(self._router.explain(request), path).SerializeToString()
+
+    def _request(self, message: route_pb2.RouteRequest) -> Request:
+        try:
+            return route.request_of_message(message, self._router.body_limit)
+        except route.Malformed as error:
+            raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
 
 
 def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
@@ -96,7 +112,7 @@ def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
         return _ExtProcCall(ext_proc.ExtProcStream(router, answers, feedback=feedback))
 
     def answer_headers(data: bytes) -> bytes:
-        request = reader.request_headers(data)
+        request = usual_request(data)
         if request is not None:
             return router.answer(request, encode)
         for reply in open_ext_proc().receive(data):

@@ -22,53 +22,68 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sidecar/v1/route.proto\x12\nsidecar.v1\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"d\n\x0cRouteRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12#\n\x07headers\x18\x04 \x03(\x0b\x32\x12.sidecar.v1.Header\"k\n\rRouteResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x14.sidecar.v1.DecisionH\x00\x12&\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.sidecar.v1.RefusalH\x00\x42\x08\n\x06\x61nswer\"8\n\x08\x45ndpoint\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"(\n\x06Weight\x12\x0f\n\x07variant\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"*\n\x0bHeaderValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x87\x04\n\x08\x44\x65\x63ision\x12\x0e\n\x06ticket\x18\x01 \x01(\x04\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63luster\x18\x04 \x01(\t\x12&\n\x08\x65ndpoint\x18\x05 \x01(\x0b\x32\x14.sidecar.v1.Endpoint\x12\'\n\tfallbacks\x18\x06 \x03(\x0b\x32\x14.sidecar.v1.Endpoint\x12,\n\x0bset_headers\x18\x07 \x03(\x0b\x32\x17.sidecar.v1.HeaderValue\x12,\n\x0b\x61\x64\x64_headers\x18\x08 \x03(\x0b\x32\x17.sidecar.v1.HeaderValue\x12\x16\n\x0eremove_headers\x18\t \x03(\t\x12\x0c\n\x04path\x18\n \x01(\t\x12\x0c\n\x04host\x18\x0b \x01(\t\x12#\n\x07weights\x18\x0c \x03(\x0b\x32\x12.sidecar.v1.Weight\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x1d\n\x15\x63\x61ndidates_considered\x18\x0e \x01(\r\x12\x10\n\x08strategy\x18\x0f \x01(\t\x12\x30\n\x06labels\x18\x10 \x03(\x0b\x32 .sidecar.v1.Decision.LabelsEntry\x12\x12\n\ngeneration\x18\x11 \x01(\x04\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"d\n\x07Refusal\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.sidecar.v1.RefusalReason\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\"\xb2\x01\n\x14ReportOutcomeRequest\x12\x0e\n\x06ticket\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\x1d\n\x10\x64uration_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12$\n\x07\x66\x61ilure\x18\x04 \x01(\x0e\x32\x13.sidecar.v1.Failure\x12\x0e\n\x06served\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\rB\x13\n\x11_duration_seconds\"(\n\x15ReportOutcomeResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\";\n\x0e\x45xplainRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.sidecar.v1.RouteRequest\"A\n\x10\x43onditionVerdict\x12\x11\n\tcondition\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\"\x93\x01\n\x0cRouteVerdict\x12\r\n\x05route\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x0f\n\x07matched\x18\x04 \x01(\x08\x12\x0e\n\x06\x63hosen\x18\x05 \x01(\x08\x12\x30\n\nconditions\x18\x06 \x03(\x0b\x32\x1c.sidecar.v1.ConditionVerdict\"V\n\x10\x43\x61ndidateVerdict\x12&\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x14.sidecar.v1.Endpoint\x12\r\n\x05place\x18\x02 \x01(\r\x12\x0b\n\x03why\x18\x03 \x01(\t\"\xa7\x01\n\x0f\x45xplainResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.sidecar.v1.RouteResponse\x12(\n\x06routes\x18\x02 \x03(\x0b\x32\x18.sidecar.v1.RouteVerdict\x12\r\n\x05split\x18\x03 \x01(\t\x12\x30\n\ncandidates\x18\x04 \x03(\x0b\x32\x1c.sidecar.v1.CandidateVerdict*\x89\x01\n\rRefusalReason\x12\x1e\n\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17REFUSAL_REASON_NO_ROUTE\x10\x01\x12\x1e\n\x1aREFUSAL_REASON_NO_ENDPOINT\x10\x02\x12\x1b\n\x17REFUSAL_REASON_INTERNAL\x10\x03*y\n\x07\x46\x61ilure\x12\x17\n\x13\x46\x41ILURE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41ILURE_CONNECTION\x10\x01\x12\x13\n\x0f\x46\x41ILURE_TIMEOUT\x10\x02\x12\x11\n\rFAILURE_RESET\x10\x03\x12\x15\n\x11\x46\x41ILURE_CANCELLED\x10\x04\x32\xe6\x01\n\x0cRouteService\x12<\n\x05Route\x12\x18.sidecar.v1.RouteRequest\x1a\x19.sidecar.v1.RouteResponse\x12T\n\rReportOutcome\x12 .sidecar.v1.ReportOutcomeRequest\x1a!.sidecar.v1.ReportOutcomeResponse\x12\x42\n\x07\x45xplain\x12\x1a.sidecar.v1.ExplainRequest\x1a\x1b.sidecar.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sidecar/v1/route.proto\x12\nsidecar.v1\x1a\x1cgoogle/protobuf/struct.proto\"%\n\x06Header\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\"\xa6\x03\n\x0cRouteRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12#\n\x07headers\x18\x04 \x03(\x0b\x32\x12.sidecar.v1.Header\x12\x0c\n\x04\x62ody\x18\x05 \x01(\x0c\x12=\n\x0b\x62ody_fields\x18\x06 \x03(\x0b\x32(.sidecar.v1.RouteRequest.BodyFieldsEntry\x12\x16\n\tbody_size\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12\x38\n\x08metadata\x18\x08 \x03(\x0b\x32&.sidecar.v1.RouteRequest.MetadataEntry\x1aI\n\x0f\x42odyFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value:\x02\x38\x01\x1aH\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\x42\x0c\n\n_body_size\"\x8f\x01\n\rRouteResponse\x12(\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x14.sidecar.v1.DecisionH\x00\x12&\n\x07refusal\x18\x02 \x01(\x0b\x32\x13.sidecar.v1.RefusalH\x00\x12\"\n\x05reply\x18\x03 \x01(\x0b\x32\x11.sidecar.v1.ReplyH\x00\x42\x08\n\x06\x61nswer\"8\n\x08\x45ndpoint\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"(\n\x06Weight\x12\x0f\n\x07variant\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\"*\n\x0bHeaderValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xfa\x04\n\x08\x44\x65\x63ision\x12\x0e\n\x06ticket\x18\x01 \x01(\x04\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0f\n\x07variant\x18\x03 \x01(\t\x12\x0f\n\x07\x63luster\x18\x04 \x01(\t\x12&\n\x08\x65ndpoint\x18\x05 \x01(\x0b\x32\x14.sidecar.v1.Endpoint\x12\'\n\tfallbacks\x18\x06 \x03(\x0b\x32\x14.sidecar.v1.Endpoint\x12,\n\x0bset_headers\x18\x07 \x03(\x0b\x32\x17.sidecar.v1.HeaderValue\x12,\n\x0b\x61\x64\x64_headers\x18\x08 \x03(\x0b\x32\x17.sidecar.v1.HeaderValue\x12\x16\n\x0eremove_headers\x18\t \x03(\t\x12\x0c\n\x04path\x18\n \x01(\t\x12\x0c\n\x04host\x18\x0b \x01(\t\x12#\n\x07weights\x18\x0c \x03(\x0b\x32\x12.sidecar.v1.Weight\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x1d\n\x15\x63\x61ndidates_considered\x18\x0e \x01(\r\x12\x10\n\x08strategy\x18\x0f \x01(\t\x12\x30\n\x06labels\x18\x10 \x03(\x0b\x32 .sidecar.v1.Decision.LabelsEntry\x12\x12\n\ngeneration\x18\x11 \x01(\x04\x12\x1c\n\x0ftimeout_seconds\x18\x12 \x01(\x01H\x00\x88\x01\x01\x12\x0e\n\x06mirror\x18\x13 \x01(\t\x12 \n\x05\x66\x61ult\x18\x14 \x01(\x0b\x32\x11.sidecar.v1.Fault\x12\r\n\x05steps\x18\x15 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_timeout_seconds\"4\n\x05\x46\x61ult\x12\x15\n\rdelay_seconds\x18\x01 \x01(\x01\x12\x14\n\x0c\x61\x62ort_status\x18\x02 \x01(\r\"^\n\x05Reply\x12\r\n\x05route\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\r\x12(\n\x07headers\x18\x03 \x03(\x0b\x32\x17.sidecar.v1.HeaderValue\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\"\x80\x01\n\x07Refusal\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.sidecar.v1.RefusalReason\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05route\x18\x04 \x01(\t\x12\x0c\n\x04gate\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\t\"\xb2\x01\n\x14ReportOutcomeRequest\x12\x0e\n\x06ticket\x18\x01 \x01(\x04\x12\x0e\n\x06status\x18\x02 \x01(\r\x12\x1d\n\x10\x64uration_seconds\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12$\n\x07\x66\x61ilure\x18\x04 \x01(\x0e\x32\x13.sidecar.v1.Failure\x12\x0e\n\x06served\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\rB\x13\n\x11_duration_seconds\"(\n\x15ReportOutcomeResponse\x12\x0f\n\x07settled\x18\x01 \x01(\x08\";\n\x0e\x45xplainRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.sidecar.v1.RouteRequest\"A\n\x10\x43onditionVerdict\x12\x11\n\tcondition\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\"\x93\x01\n\x0cRouteVerdict\x12\r\n\x05route\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x0f\n\x07matched\x18\x04 \x01(\x08\x12\x0e\n\x06\x63hosen\x18\x05 \x01(\x08\x12\x30\n\nconditions\x18\x06 \x03(\x0b\x32\x1c.sidecar.v1.ConditionVerdict\"V\n\x10\x43\x61ndidateVerdict\x12&\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32\x14.sidecar.v1.Endpoint\x12\r\n\x05place\x18\x02 \x01(\r\x12\x0b\n\x03why\x18\x03 \x01(\t\"M\n\x0bGateVerdict\x12\x0c\n\x04gate\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\x12\x0c\n\x04seen\x18\x03 \x01(\t\x12\x0f\n\x07refuses\x18\x04 \x01(\x08\"\xcf\x01\n\x0f\x45xplainResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.sidecar.v1.RouteResponse\x12(\n\x06routes\x18\x02 \x03(\x0b\x32\x18.sidecar.v1.RouteVerdict\x12\r\n\x05split\x18\x03 \x01(\t\x12\x30\n\ncandidates\x18\x04 \x03(\x0b\x32\x1c.sidecar.v1.CandidateVerdict\x12&\n\x05gates\x18\x05 \x03(\x0b\x32\x17.sidecar.v1.GateVerdict*\xe8\x03\n\rRefusalReason\x12\x1e\n\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17REFUSAL_REASON_NO_ROUTE\x10\x01\x12\x1e\n\x1aREFUSAL_REASON_NO_ENDPOINT\x10\x02\x12\x1b\n\x17REFUSAL_REASON_INTERNAL\x10\x03\x12\x1f\n\x1bREFUSAL_REASON_RATE_LIMITED\x10\x04\x12$\n REFUSAL_REASON_MODEL_NOT_ALLOWED\x10\x05\x12\"\n\x1eREFUSAL_REASON_INVALID_REQUEST\x10\x06\x12\x1e\n\x1aREFUSAL_REASON_MAINTENANCE\x10\x07\x12\x1b\n\x17REFUSAL_REASON_REJECTED\x10\x08\x12&\n\"REFUSAL_REASON_ADDRESS_NOT_ALLOWED\x10\t\x12&\n\"REFUSAL_REASON_COUNTRY_NOT_ALLOWED\x10\n\x12\"\n\x1eREFUSAL_REASON_HEADER_REQUIRED\x10\x0b\x12\x1c\n\x18REFUSAL_REASON_TOO_LARGE\x10\x0c\x12#\n\x1fREFUSAL_REASON_TYPE_NOT_ALLOWED\x10\r*y\n\x07\x46\x61ilure\x12\x17\n\x13\x46\x41ILURE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41ILURE_CONNECTION\x10\x01\x12\x13\n\x0f\x46\x41ILURE_TIMEOUT\x10\x02\x12\x11\n\rFAILURE_RESET\x10\x03\x12\x15\n\x11\x46\x41ILURE_CANCELLED\x10\x04\x32\xe6\x01\n\x0cRouteService\x12<\n\x05Route\x12\x18.sidecar.v1.RouteRequest\x1a\x19.sidecar.v1.RouteResponse\x12T\n\rReportOutcome\x12 .sidecar.v1.ReportOutcomeRequest\x1a!.sidecar.v1.ReportOutcomeResponse\x12\x42\n\x07\x45xplain\x12\x1a.sidecar.v1.ExplainRequest\x1a\x1b.sidecar.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sidecar.v1.route_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_ROUTEREQUEST_BODYFIELDSENTRY']._loaded_options = None
+  _globals['_ROUTEREQUEST_BODYFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_ROUTEREQUEST_METADATAENTRY']._loaded_options = None
+  _globals['_ROUTEREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_DECISION_LABELSENTRY']._loaded_options = None
   _globals['_DECISION_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_REFUSALREASON']._serialized_start=1816
-  _globals['_REFUSALREASON']._serialized_end=1953
-  _globals['_FAILURE']._serialized_start=1955
-  _globals['_FAILURE']._serialized_end=2076
-  _globals['_HEADER']._serialized_start=38
-  _globals['_HEADER']._serialized_end=75
-  _globals['_ROUTEREQUEST']._serialized_start=77
-  _globals['_ROUTEREQUEST']._serialized_end=177
-  _globals['_ROUTERESPONSE']._serialized_start=179
-  _globals['_ROUTERESPONSE']._serialized_end=286
-  _globals['_ENDPOINT']._serialized_start=288
-  _globals['_ENDPOINT']._serialized_end=344
-  _globals['_WEIGHT']._serialized_start=346
-  _globals['_WEIGHT']._serialized_end=386
-  _globals['_HEADERVALUE']._serialized_start=388
-  _globals['_HEADERVALUE']._serialized_end=430
-  _globals['_DECISION']._serialized_start=433
-  _globals['_DECISION']._serialized_end=952
-  _globals['_DECISION_LABELSENTRY']._serialized_start=907
-  _globals['_DECISION_LABELSENTRY']._serialized_end=952
-  _globals['_REFUSAL']._serialized_start=954
-  _globals['_REFUSAL']._serialized_end=1054
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1057
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1235
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1237
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1277
-  _globals['_EXPLAINREQUEST']._serialized_start=1279
-  _globals['_EXPLAINREQUEST']._serialized_end=1338
-  _globals['_CONDITIONVERDICT']._serialized_start=1340
-  _globals['_CONDITIONVERDICT']._serialized_end=1405
-  _globals['_ROUTEVERDICT']._serialized_start=1408
-  _globals['_ROUTEVERDICT']._serialized_end=1555
-  _globals['_CANDIDATEVERDICT']._serialized_start=1557
-  _globals['_CANDIDATEVERDICT']._serialized_end=1643
-  _globals['_EXPLAINRESPONSE']._serialized_start=1646
-  _globals['_EXPLAINRESPONSE']._serialized_end=1813
-  _globals['_ROUTESERVICE']._serialized_start=2079
-  _globals['_ROUTESERVICE']._serialized_end=2309
+  _globals['_REFUSALREASON']._serialized_start=2619
+  _globals['_REFUSALREASON']._serialized_end=3107
+  _globals['_FAILURE']._serialized_start=3109
+  _globals['_FAILURE']._serialized_end=3230
+  _globals['_HEADER']._serialized_start=68
+  _globals['_HEADER']._serialized_end=105
+  _globals['_ROUTEREQUEST']._serialized_start=108
+  _globals['_ROUTEREQUEST']._serialized_end=530
+  _globals['_ROUTEREQUEST_BODYFIELDSENTRY']._serialized_start=369
+  _globals['_ROUTEREQUEST_BODYFIELDSENTRY']._serialized_end=442
+  _globals['_ROUTEREQUEST_METADATAENTRY']._serialized_start=444
+  _globals['_ROUTEREQUEST_METADATAENTRY']._serialized_end=516
+  _globals['_ROUTERESPONSE']._serialized_start=533
+  _globals['_ROUTERESPONSE']._serialized_end=676
+  _globals['_ENDPOINT']._serialized_start=678
+  _globals['_ENDPOINT']._serialized_end=734
+  _globals['_WEIGHT']._serialized_start=736
+  _globals['_WEIGHT']._serialized_end=776
+  _globals['_HEADERVALUE']._serialized_start=778
+  _globals['_HEADERVALUE']._serialized_end=820
+  _globals['_DECISION']._serialized_start=823
+  _globals['_DECISION']._serialized_end=1457
+  _globals['_DECISION_LABELSENTRY']._serialized_start=1392
+  _globals['_DECISION_LABELSENTRY']._serialized_end=1437
+  _globals['_FAULT']._serialized_start=1459
+  _globals['_FAULT']._serialized_end=1511
+  _globals['_REPLY']._serialized_start=1513
+  _globals['_REPLY']._serialized_end=1607
+  _globals['_REFUSAL']._serialized_start=1610
+  _globals['_REFUSAL']._serialized_end=1738
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1741
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1919
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1921
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1961
+  _globals['_EXPLAINREQUEST']._serialized_start=1963
+  _globals['_EXPLAINREQUEST']._serialized_end=2022
+  _globals['_CONDITIONVERDICT']._serialized_start=2024
+  _globals['_CONDITIONVERDICT']._serialized_end=2089
+  _globals['_ROUTEVERDICT']._serialized_start=2092
+  _globals['_ROUTEVERDICT']._serialized_end=2239
+  _globals['_CANDIDATEVERDICT']._serialized_start=2241
+  _globals['_CANDIDATEVERDICT']._serialized_end=2327
+  _globals['_GATEVERDICT']._serialized_start=2329
+  _globals['_GATEVERDICT']._serialized_end=2406
+  _globals['_EXPLAINRESPONSE']._serialized_start=2409
+  _globals['_EXPLAINRESPONSE']._serialized_end=2616
+  _globals['_ROUTESERVICE']._serialized_start=3233
+  _globals['_ROUTESERVICE']._serialized_end=3463
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -13,6 +14,16 @@ class RefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_REASON_NO_ROUTE: _ClassVar[RefusalReason]
     REFUSAL_REASON_NO_ENDPOINT: _ClassVar[RefusalReason]
     REFUSAL_REASON_INTERNAL: _ClassVar[RefusalReason]
+    REFUSAL_REASON_RATE_LIMITED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_MODEL_NOT_ALLOWED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_INVALID_REQUEST: _ClassVar[RefusalReason]
+    REFUSAL_REASON_MAINTENANCE: _ClassVar[RefusalReason]
+    REFUSAL_REASON_REJECTED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_ADDRESS_NOT_ALLOWED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_COUNTRY_NOT_ALLOWED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_HEADER_REQUIRED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_TOO_LARGE: _ClassVar[RefusalReason]
+    REFUSAL_REASON_TYPE_NOT_ALLOWED: _ClassVar[RefusalReason]
 
 class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -25,6 +36,16 @@ REFUSAL_REASON_UNSPECIFIED: RefusalReason
 REFUSAL_REASON_NO_ROUTE: RefusalReason
 REFUSAL_REASON_NO_ENDPOINT: RefusalReason
 REFUSAL_REASON_INTERNAL: RefusalReason
+REFUSAL_REASON_RATE_LIMITED: RefusalReason
+REFUSAL_REASON_MODEL_NOT_ALLOWED: RefusalReason
+REFUSAL_REASON_INVALID_REQUEST: RefusalReason
+REFUSAL_REASON_MAINTENANCE: RefusalReason
+REFUSAL_REASON_REJECTED: RefusalReason
+REFUSAL_REASON_ADDRESS_NOT_ALLOWED: RefusalReason
+REFUSAL_REASON_COUNTRY_NOT_ALLOWED: RefusalReason
+REFUSAL_REASON_HEADER_REQUIRED: RefusalReason
+REFUSAL_REASON_TOO_LARGE: RefusalReason
+REFUSAL_REASON_TYPE_NOT_ALLOWED: RefusalReason
 FAILURE_UNSPECIFIED: Failure
 FAILURE_CONNECTION: Failure
 FAILURE_TIMEOUT: Failure
@@ -40,24 +61,48 @@ class Header(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
-    __slots__ = ("method", "authority", "path", "headers")
+    __slots__ = ("method", "authority", "path", "headers", "body", "body_fields", "body_size", "metadata")
+    class BodyFieldsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _struct_pb2.Value
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _struct_pb2.Struct
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
     METHOD_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    BODY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     method: str
     authority: str
     path: str
     headers: _containers.RepeatedCompositeFieldContainer[Header]
-    def __init__(self, method: _Optional[str] = ..., authority: _Optional[str] = ..., path: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ...) -> None: ...
+    body: bytes
+    body_fields: _containers.MessageMap[str, _struct_pb2.Value]
+    body_size: int
+    metadata: _containers.MessageMap[str, _struct_pb2.Struct]
+    def __init__(self, method: _Optional[str] = ..., authority: _Optional[str] = ..., path: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., body: _Optional[bytes] = ..., body_fields: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., body_size: _Optional[int] = ..., metadata: _Optional[_Mapping[str, _struct_pb2.Struct]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
-    __slots__ = ("decision", "refusal")
+    __slots__ = ("decision", "refusal", "reply")
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
     decision: Decision
     refusal: Refusal
-    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+    reply: Reply
+    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ...) -> None: ...
 
 class Endpoint(_message.Message):
     __slots__ = ("cluster", "id", "address")
@@ -86,7 +131,7 @@ class HeaderValue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("ticket", "route", "variant", "cluster", "endpoint", "fallbacks", "set_headers", "add_headers", "remove_headers", "path", "host", "weights", "reason", "candidates_considered", "strategy", "labels", "generation")
+    __slots__ = ("ticket", "route", "variant", "cluster", "endpoint", "fallbacks", "set_headers", "add_headers", "remove_headers", "path", "host", "weights", "reason", "candidates_considered", "strategy", "labels", "generation", "timeout_seconds", "mirror", "fault", "steps")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +156,10 @@ class Decision(_message.Message):
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
     ticket: int
     route: str
     variant: str
@@ -128,19 +177,47 @@ class Decision(_message.Message):
     strategy: str
     labels: _containers.ScalarMap[str, str]
     generation: int
-    def __init__(self, ticket: _Optional[int] = ..., route: _Optional[str] = ..., variant: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., fallbacks: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., set_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., add_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., remove_headers: _Optional[_Iterable[str]] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., reason: _Optional[str] = ..., candidates_considered: _Optional[int] = ..., strategy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., generation: _Optional[int] = ...) -> None: ...
+    timeout_seconds: float
+    mirror: str
+    fault: Fault
+    steps: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ticket: _Optional[int] = ..., route: _Optional[str] = ..., variant: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., fallbacks: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., set_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., add_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., remove_headers: _Optional[_Iterable[str]] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., reason: _Optional[str] = ..., candidates_considered: _Optional[int] = ..., strategy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., generation: _Optional[int] = ..., timeout_seconds: _Optional[float] = ..., mirror: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., steps: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Fault(_message.Message):
+    __slots__ = ("delay_seconds", "abort_status")
+    DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ABORT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    delay_seconds: float
+    abort_status: int
+    def __init__(self, delay_seconds: _Optional[float] = ..., abort_status: _Optional[int] = ...) -> None: ...
+
+class Reply(_message.Message):
+    __slots__ = ("route", "status", "headers", "body")
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    route: str
+    status: int
+    headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    body: bytes
+    def __init__(self, route: _Optional[str] = ..., status: _Optional[int] = ..., headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class Refusal(_message.Message):
-    __slots__ = ("reason", "status", "message", "route")
+    __slots__ = ("reason", "status", "message", "route", "gate", "body")
     REASON_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
     reason: RefusalReason
     status: int
     message: str
     route: str
-    def __init__(self, reason: _Optional[_Union[RefusalReason, str]] = ..., status: _Optional[int] = ..., message: _Optional[str] = ..., route: _Optional[str] = ...) -> None: ...
+    gate: str
+    body: str
+    def __init__(self, reason: _Optional[_Union[RefusalReason, str]] = ..., status: _Optional[int] = ..., message: _Optional[str] = ..., route: _Optional[str] = ..., gate: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
 
 class ReportOutcomeRequest(_message.Message):
     __slots__ = ("ticket", "status", "duration_seconds", "failure", "served", "attempts")
@@ -206,14 +283,28 @@ class CandidateVerdict(_message.Message):
     why: str
     def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
 
+class GateVerdict(_message.Message):
+    __slots__ = ("gate", "condition", "seen", "refuses")
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    REFUSES_FIELD_NUMBER: _ClassVar[int]
+    gate: str
+    condition: str
+    seen: str
+    refuses: bool
+    def __init__(self, gate: _Optional[str] = ..., condition: _Optional[str] = ..., seen: _Optional[str] = ..., refuses: _Optional[bool] = ...) -> None: ...
+
 class ExplainResponse(_message.Message):
-    __slots__ = ("answer", "routes", "split", "candidates")
+    __slots__ = ("answer", "routes", "split", "candidates", "gates")
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    GATES_FIELD_NUMBER: _ClassVar[int]
     answer: RouteResponse
     routes: _containers.RepeatedCompositeFieldContainer[RouteVerdict]
     split: str
     candidates: _containers.RepeatedCompositeFieldContainer[CandidateVerdict]
-    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteVerdict, _Mapping]]] = ..., split: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[CandidateVerdict, _Mapping]]] = ...) -> None: ...
+    gates: _containers.RepeatedCompositeFieldContainer[GateVerdict]
+    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteVerdict, _Mapping]]] = ..., split: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[CandidateVerdict, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateVerdict, _Mapping]]] = ...) -> None: ...

@@ -37,6 +37,7 @@ _FAILURES: Final[dict[str, Failure]] = {
     "overload_manager": Failure.REFUSED,
     "dns_resolution_failure": Failure.REFUSED,
     "downstream_protocol_error": Failure.REFUSED,
+    "fault_injected": Failure.REFUSED,
 }
 
 _COMPILED: Final = not entry_reader.__file__.endswith(".py")

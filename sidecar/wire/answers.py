@@ -1,8 +1,9 @@
-"""Decisions and refusals as the bytes of an ext_proc ProcessingResponse.
+"""Decisions, refusals and replies as the bytes of an ext_proc ProcessingResponse.
 
 Most answers of one variant and endpoint differ in the ticket alone. So each is encoded once, with a
 placeholder of the ticket's fixed length, and kept; an answer is then three pieces of bytes put together.
-A rewritten path is appended as a message of its own: protobuf merges concatenated messages field by field.
+What few requests have (a rewritten path, a fault, a mirror) is appended as a message of its own: protobuf
+merges concatenated messages field by field.
 """
 
 import json
@@ -12,7 +13,11 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from sidecar import names
-from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.decision import Answer, Decision
+from sidecar.core.happening import Drawn
+from sidecar.core.refusal import Refusal
+from sidecar.core.reply import Reply
+from sidecar.wire.changes import request_changes
 
 _NO_TICKET: Final = "0" * 16
 _PLACEHOLDER: Final = "\x01" * 16  # no configured text may hold a control character
@@ -29,24 +34,24 @@ class Answers:
     def __init__(self) -> None:
         self._generation = -1
         self._kept: dict[object, tuple[bytes, bytes]] = {}
-        self._refusals: dict[Reason, bytes] = {}
+        self._happened: dict[tuple[int, int, str], bytes] = {}
+        self._refusals: dict[object, bytes] = {}
+        self._replies: dict[str, tuple[Reply, bytes]] = {}
 
-    def encode(self, answer: Decision | Refusal) -> bytes:
+    def encode(self, answer: Answer) -> bytes:
         if isinstance(answer, Decision):
             return self._decision(answer)
-        encoded = self._refusals.get(answer.reason)
-        if encoded is None:
-            encoded = self._refusals[answer.reason] = _refusal(answer)
-        return encoded
+        return self._reply(answer) if isinstance(answer, Reply) else self._refusal(answer)
 
     def _decision(self, decision: Decision) -> bytes:
         if decision.generation != self._generation or len(self._kept) > _MOST_KEPT:
             self._kept = {}
+            self._happened = {}
             self._generation = decision.generation
         fallbacks = decision.fallbacks
         key: object = (decision.variant, decision.endpoint)
-        if fallbacks:
-            key = (decision.variant, decision.endpoint, *fallbacks)
+        if fallbacks or decision.steps:
+            key = (decision.variant, decision.endpoint, decision.steps, *fallbacks)
         kept = self._kept.get(key)
         if kept is None:
             whole = _decision(decision).SerializeToString(deterministic=True)
@@ -55,7 +60,36 @@ class Answers:
         ticket = decision.ticket
         number = _NO_TICKET if ticket is None else f"{ticket.id:016x}"
         encoded = kept[0] + number.encode() + kept[1]
+        if decision.drawn is not None:
+            encoded += self._happening(decision.drawn)
         return encoded if decision.target is None else encoded + _target(decision.target)
+
+    def _happening(self, drawn: Drawn) -> bytes:
+        key = (drawn.delay_ms, drawn.abort_status, drawn.mirror)
+        encoded = self._happened.get(key)
+        if encoded is None:
+            encoded = self._happened[key] = _happening(drawn)
+        return encoded
+
+    def _refusal(self, refusal: Refusal) -> bytes:
+        key = (refusal.reason, refusal.status, refusal.message, refusal.body)
+        encoded = self._refusals.get(key)
+        if encoded is None:
+            if len(self._refusals) > _MOST_KEPT:
+                self._refusals.clear()
+            encoded = self._refusals[key] = _refusal(refusal)
+        return encoded
+
+    def _reply(self, reply: Reply) -> bytes:
+        """A fixed reply is one object as long as its plan lives; a redirect makes one for each request."""
+        kept = self._replies.get(reply.route)
+        if kept is not None and kept[0] is reply:
+            return kept[1]
+        if len(self._replies) > _MOST_KEPT:
+            self._replies.clear()
+        encoded = _reply(reply)
+        self._replies[reply.route] = (reply, encoded)
+        return encoded
 
 
 def _decision(decision: Decision) -> Any:
@@ -63,7 +97,7 @@ def _decision(decision: Decision) -> Any:
     common = response.request_headers.response
     common.clear_route_cache = True
     mutation = common.header_mutation
-    changes = decision.route.request_headers
+    changes = request_changes(decision)
     mutation.remove_headers.extend(changes.remove)
     _set(mutation, names.CLUSTER_HEADER, decision.endpoint.cluster, Replace)
     _set(mutation, names.ROUTE_HEADER, decision.route.name, Replace)
@@ -73,12 +107,34 @@ def _decision(decision: Decision) -> Any:
         _set(mutation, name, value, Append)
     if decision.route.rewrite is not None and decision.route.rewrite.host:
         _set(mutation, ":authority", decision.route.rewrite.host, Replace)
+    if decision.route.timeout_s >= 0:
+        _set(mutation, names.TIMEOUT_HEADER, _milliseconds(decision.route.timeout_s), Replace)
     picked = [endpoint.address for endpoint in (decision.endpoint, *decision.fallbacks) if endpoint.address]
     metadata: dict[str, Any] = {names.METADATA_NAMESPACE: {names.TICKET_KEY: _PLACEHOLDER}}
     if picked:
         metadata[names.ENDPOINT_NAMESPACE] = {names.ENDPOINT_KEY: ",".join(picked)}
+    if decision.route.labels:
+        metadata[names.LABELS_NAMESPACE] = dict(decision.route.labels)
     response.dynamic_metadata.update(metadata)
     return response
+
+
+def _milliseconds(seconds: float) -> str:
+    """0 stays 0, which is no limit for Envoy, and nothing else becomes 0."""
+    return str(max(round(seconds * 1000), 1 if seconds else 0))
+
+
+def _happening(drawn: Drawn) -> bytes:
+    response = ext_proc.ProcessingResponse()
+    mutation = response.request_headers.response.header_mutation
+    if drawn.delay_ms:
+        _set(mutation, names.DELAY_HEADER, str(drawn.delay_ms), Replace)
+    if drawn.abort_status:
+        _set(mutation, names.ABORT_HEADER, str(drawn.abort_status), Replace)
+    if drawn.mirror:
+        _set(mutation, names.MIRROR_HEADER, drawn.mirror, Replace)
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def _target(target: str) -> bytes:
@@ -95,14 +151,43 @@ def _refusal(refusal: Refusal) -> bytes:
     immediate = response.immediate_response
     immediate.status.code = refusal.status
     immediate.body = refusal_body(refusal)
-    _set(immediate.headers, "content-type", "application/json", Replace)
+    _set(
+        immediate.headers,
+        "content-type",
+        "application/json" if refusal.body is None else "text/plain; charset=utf-8",
+        Replace,
+    )
     immediate.details = f"sidecar_{refusal.reason.value}"
     encoded: bytes = response.SerializeToString()
     return encoded
 
 
+def _reply(reply: Reply) -> bytes:
+    response = ext_proc.ProcessingResponse()
+    immediate = response.immediate_response
+    immediate.status.code = reply.status
+    immediate.body = reply.body.encode()
+    for name, value in reply.headers:
+        _set(immediate.headers, name, _location(value) if name == "location" else value, Replace)
+    immediate.details = "sidecar_reply"
+    encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+def _location(value: str) -> str:
+    """As a URL has it. The request's path may have put any byte in, and Envoy drops a header for some."""
+    if value.isascii() and value.isprintable() and " " not in value:
+        return value
+    return "".join(
+        chr(byte) if 0x21 <= byte <= 0x7E else f"%{byte:02X}"
+        for byte in value.encode("utf-8", "surrogateescape")
+    )
+
+
 def refusal_body(refusal: Refusal) -> bytes:
     """What the client of a refused request reads."""
+    if refusal.body is not None:
+        return refusal.body.encode()
     return json.dumps({"reason": refusal.reason.value, "message": refusal.message}).encode() + b"\n"
 
 

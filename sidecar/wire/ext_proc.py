@@ -4,26 +4,32 @@ Each message of Envoy is answered with the answer of its own phase, asked for or
 phase, or none, would fail the request. Only the request's headers bring a decision. Bodies and trailers go
 through untouched: with an empty answer where Envoy keeps the bytes, and by giving every byte back where it
 hands them over (FULL_DUPLEX_STREAMED and GRPC).
+
+In full duplex the answer to the headers may wait until the rules know what they ask of the body. What came so
+far is held meanwhile; there is no other time limit than that of Envoy's idle streams.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from google.protobuf.message import DecodeError
 
-from sidecar.core.decision import Decision, Refusal
-from sidecar.core.request import Request
-from sidecar.wire import reader
+from sidecar.core.decision import Answer, Decision
+from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.request import Headers, Request
 from sidecar.wire.answers import Answers
-from sidecar.wire.request import request_of_header_map
+from sidecar.wire.body import Arriving, Said
+from sidecar.wire.reader import request_body, request_of_headers
+from sidecar.wire.request import headers_of_map, usual_request
 
 LARGEST_CHUNK: Final = 62_000
 """Bytes of body in one message; Envoy refuses streamed chunks of 64 KiB and more."""
 
 _FULL_DUPLEX: Final = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
 _HANDED_OVER: Final = (_FULL_DUPLEX, processing_mode_pb2.ProcessingMode.GRPC)
+TOO_LARGE: Final = Refusal(Reason.TOO_LARGE)
 
 
 def _empty(**phase: Any) -> bytes:
@@ -46,10 +52,23 @@ class Undecodable(Exception):
 
 
 class Router(Protocol):
-    """What a stream asks. Neither call raises."""
+    """What a stream asks. No call raises."""
 
-    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
+    @property
+    def body_limit(self) -> int:
+        """Bytes of a body that rules may look into."""
+
+    def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         """The encoded answer to a request."""
+
+    def attempt(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        """As `answer`. None, without any effect, when a rule waits for more of the request."""
+
+    def refuse(self, refusal: Refusal, encode: Callable[[Answer], bytes]) -> bytes:
+        """The encoded refusal of a request that no rule is asked about."""
+
+    def refusal(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        """What the gates say to a request that was let in, by what is known of it now."""
 
     def responded(self, ticket_id: int, status: int) -> None:
         """The response phase of a decided request came."""
@@ -67,15 +86,31 @@ class ExtProcStream:
         self._decided = False
         self._request_mode = 0
         self._response_mode = 0
+        self._waiting: _Waiting | None = None
+        self._owed = False
+        self._refused = False
         self.finished = False
 
-    def receive(self, data: bytes) -> Sequence[bytes]:
-        """The answers to one message, in order. Undecodable when it is no ProcessingRequest."""
-        if not self._decided:
-            request = reader.request_headers(data)
+    @property
+    def owes(self) -> bool:
+        """Whether an end of the stream now would cut off a body that Envoy has handed over."""
+        return self._owed and not self.finished
+
+    def receive(self, data: bytes) -> Iterable[bytes]:
+        """The answers to one message, in order; all of them are to be sent before the next is received.
+
+        Undecodable when it is no ProcessingRequest.
+        """
+        if not self._decided and self._waiting is None:
+            request = usual_request(data)
             if request is not None:
                 self._decided = True
                 return (self._router.answer(request, self._encode),)
+        if self._request_mode == _FULL_DUPLEX:
+            part = request_body(data)
+            if part is not None:
+                begin, end, last = part
+                return self._body(memoryview(data)[begin:end], last=last)
         try:
             message = ext_proc.ProcessingRequest.FromString(data)
         except DecodeError as error:
@@ -87,47 +122,156 @@ class ExtProcStream:
             self._request_mode = message.protocol_config.request_body_mode
             self._response_mode = message.protocol_config.response_body_mode
         if phase == "request_headers":
-            if self._decided:
+            if self._decided or self._waiting is not None:
                 return (_GO_ON[phase],)
-            self._decided = True
-            return (
-                self._router.answer(request_of_header_map(message.request_headers.headers), self._encode),
-            )
+            return self._begun(message)
         if phase == "request_body" and self._request_mode in _HANDED_OVER:
-            return _given_back(message.request_body, "request_body", self._request_mode)
+            body = message.request_body
+            if self._request_mode == _FULL_DUPLEX:
+                return self._body(memoryview(body.body), last=body.end_of_stream)
+            self._owed = not (body.end_of_stream or body.end_of_stream_without_message)
+            return (_given_back(body, "request_body"),)
         if phase == "response_body" and self._response_mode in _HANDED_OVER:
-            return _given_back(message.response_body, "response_body", self._response_mode)
+            body = message.response_body
+            if self._response_mode == _FULL_DUPLEX:
+                return _chunks(memoryview(body.body), "response_body", last=body.end_of_stream)
+            return (_given_back(body, "response_body"),)
         if phase is None:  # a phase that is not known yet: only ending the stream lets the request go on
             self.finished = True
             return ()
+        if phase == "request_trailers":
+            return self._trailers()
         if phase == "response_headers" and self._feedback and self._ticket_id:
             self._router.responded(self._ticket_id, _status(message.response_headers.headers))
             self._ticket_id = 0
         return (_GO_ON[phase],)
 
-    def _encode(self, answer: Decision | Refusal) -> bytes:
-        if isinstance(answer, Decision) and answer.ticket is not None:
+    def _begun(self, message: Any) -> Iterable[bytes]:
+        head = message.request_headers
+        headers = headers_of_map(head.headers)
+        metadata = message.metadata_context.SerializeToString()
+        if self._request_mode == _FULL_DUPLEX and not head.end_of_stream and not _never_waits(headers):
+            self._owed = True
+            waiting = self._waiting = _Waiting(headers, metadata, self._router.body_limit)
+            return self._weighed(waiting)
+        self._decided = True
+        self._owed = self._request_mode in _HANDED_OVER and not head.end_of_stream
+        request = request_of_headers(headers, Said(headers, metadata), ends=head.end_of_stream)
+        return (self._router.answer(request, self._encode),)
+
+    def _body(self, part: memoryview, *, last: bool) -> Iterable[bytes]:
+        """The next part of a body in full duplex."""
+        self._owed = not last
+        waiting = self._waiting
+        if waiting is None:
+            return _chunks(part, "request_body", last=last)
+        arriving = waiting.arriving
+        if not self._decided:
+            arriving.add(part, end=last)
+            return self._weighed(waiting) if arriving.ready() else ()
+        arriving.count(len(part))
+        if arriving.passed_mark():
+            refused = self._router.refusal(waiting.request(), self._encode)
+            if refused is not None:
+                self._over()
+                return (refused,)
+        self.finished = last and not self._feedback
+        return _chunks(part, "request_body", last=last)
+
+    def _trailers(self) -> Iterable[bytes]:
+        self._owed = False
+        waiting = self._waiting
+        if waiting is None:
+            return (_GO_ON["request_trailers"],)
+        if self._decided:
+            self.finished = not self._feedback
+            return (_GO_ON["request_trailers"],)
+        waiting.arriving.add(b"", end=True)
+        return self._weighed(waiting, trailers=True)
+
+    def _weighed(self, waiting: "_Waiting", *, trailers: bool = False) -> Iterable[bytes]:
+        """The decision and what was held for it; nothing yet while a rule waits."""
+        arriving = waiting.arriving
+        self._refused = False
+        answer = self._router.attempt(waiting.request(), self._encode)
+        if answer is None and arriving.too_large():
+            answer = self._router.refuse(TOO_LARGE, self._encode)
+        if answer is None:
+            return ()
+        self._decided = True
+        if self._refused:  # and Envoy drops the body itself
+            self._over()
+            return (answer,)
+        self.finished = arriving.complete and not self._feedback
+        return _released(answer, arriving, trailers=trailers)
+
+    def _over(self) -> None:
+        self._owed = False
+        self.finished = True
+
+    def _encode(self, answer: Answer) -> bytes:
+        if not isinstance(answer, Decision):
+            self._refused = True
+        elif answer.ticket is not None:
             self._ticket_id = answer.ticket.id
         return self._answers.encode(answer)
 
 
-def _given_back(body: Any, phase: str, mode: int) -> Sequence[bytes]:
-    """Every byte taken, in chunks that Envoy accepts; the end of the stream in the last one only."""
-    data: bytes = body.body
-    # In mode GRPC each body is one gRPC message; cut in two it would be two.
-    largest = LARGEST_CHUNK if mode == _FULL_DUPLEX else max(len(data), 1)
-    starts = range(0, max(len(data), 1), largest)
-    replies = []
-    for start in starts:
+class _Waiting:
+    """A request whose body is looked into."""
+
+    def __init__(self, headers: Headers, metadata: bytes, limit: int) -> None:
+        self._headers: Final = headers
+        self.arriving: Final = Arriving(headers, metadata, limit)
+
+    def request(self) -> Request:
+        """With nothing remembered of what rules found before more of it came."""
+        return request_of_headers(self._headers, self.arriving)
+
+
+def _never_waits(headers: Headers) -> bool:
+    """A client that wants another protocol sends nothing before it is answered, and the body of a gRPC call
+    may go on for as long as its response."""
+    return (
+        headers.first("upgrade") is not None
+        or headers.first(":method") == "CONNECT"
+        or (headers.first("content-type") or "").startswith("application/grpc")
+    )
+
+
+def _released(answer: bytes, arriving: Arriving, *, trailers: bool) -> Iterator[bytes]:
+    """The answer to the headers, then all that came meanwhile."""
+    yield answer
+    held = arriving.take()
+    last = arriving.complete and not trailers
+    if held or last:
+        yield from _chunks(memoryview(held), "request_body", last=last)
+    if trailers:
+        yield _GO_ON["request_trailers"]
+
+
+def _chunks(part: memoryview, phase: str, *, last: bool) -> Iterator[bytes]:
+    """Every byte, in messages that Envoy accepts; the end of the stream in the last one only."""
+    size = len(part)
+    for start in range(0, max(size, 1), LARGEST_CHUNK):
         response = ext_proc.ProcessingResponse()
         chunk = getattr(response, phase).response.body_mutation.streamed_response
-        chunk.body = data[start : start + largest]
-        if start == starts[-1]:
-            chunk.end_of_stream = body.end_of_stream
-            chunk.end_of_stream_without_message = body.end_of_stream_without_message
-        chunk.grpc_message_compressed = body.grpc_message_compressed
-        replies.append(response.SerializeToString())
-    return replies
+        end = start + LARGEST_CHUNK
+        chunk.body = bytes(part[start:end])
+        chunk.end_of_stream = last and end >= size
+        yield response.SerializeToString()
+
+
+def _given_back(body: Any, phase: str) -> bytes:
+    """In the mode GRPC each body is one message of gRPC; cut in two it would be two."""
+    response = ext_proc.ProcessingResponse()
+    chunk = getattr(response, phase).response.body_mutation.streamed_response
+    chunk.body = body.body
+    chunk.end_of_stream = body.end_of_stream
+    chunk.end_of_stream_without_message = body.end_of_stream_without_message
+    chunk.grpc_message_compressed = body.grpc_message_compressed
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def _status(header_map: Any) -> int:

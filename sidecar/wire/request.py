@@ -1,13 +1,23 @@
 """A core Request from what came over the wire."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
 
-from sidecar.core.request import Headers, Request, headers_of
-from sidecar.wire.reader import request_of_headers
+from envoy.config.core.v3.base_pb2 import Metadata
+
+from sidecar.core.request import Attached, Headers, Request, headers_of
+from sidecar.wire.body import Said
+from sidecar.wire.reader import request_headers
+from sidecar.wire.shape import shape_of
+
+usual_request: Final[Callable[[bytes], Request | None]] = partial(
+    request_headers, attach=Said, shape=shape_of(Metadata.DESCRIPTOR)
+)
+"""The request of a message of the usual shape, read without the library; None for any other bytes."""
 
 
-def request_of_header_map(header_map: Any) -> Request:
+def headers_of_map(header_map: Any) -> Headers:
     """From Envoy's HeaderMap, which has the pseudo-headers among the others.
 
     Envoy fills `raw_value`; other clients may fill `value`. Bytes of any kind are allowed.
@@ -15,12 +25,20 @@ def request_of_header_map(header_map: Any) -> Request:
     pairs = header_map.headers
     first: dict[str, bytes] = {pair.key: pair.raw_value for pair in pairs}
     if len(first) == len(pairs) and b"" not in first.values():
-        headers = Headers(first)
-    else:
-        headers = headers_of((pair.key, pair.raw_value or pair.value.encode()) for pair in pairs)
-    return request_of_headers(headers)
+        return Headers(first)
+    return headers_of((pair.key, pair.raw_value or pair.value.encode()) for pair in pairs)
 
 
-def request_of(method: str, authority: str, target: str, headers: Iterable[tuple[str, bytes]]) -> Request:
+def request_of(
+    method: str,
+    authority: str,
+    target: str,
+    headers: Iterable[tuple[str, bytes]],
+    attach: Callable[[Headers], Attached] | None = None,
+    *,
+    ends: bool = False,
+) -> Request:
     """From a caller's own facts; what is empty becomes GET and `/`, as Envoy would have it."""
-    return Request(method or "GET", authority, target or "/", headers_of(headers))
+    read = headers_of(headers)
+    attached = None if attach is None else attach(read)
+    return Request(method or "GET", authority, target or "/", read, attached, ends=ends)

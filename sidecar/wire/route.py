@@ -5,18 +5,21 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from sidecar.core.decision import Decision, Reason, Refusal
+from sidecar.core.decision import Answer, Decision
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.explanation import Explanation
 from sidecar.core.outcome import Failure, Outcome
-from sidecar.core.request import Request
+from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.reply import Reply
+from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers, Request
 from sidecar.v1 import route_pb2
+from sidecar.wire.body import Given
+from sidecar.wire.changes import request_changes
+from sidecar.wire.normal import normal
 from sidecar.wire.request import request_of
 
-REASONS: Final = {
-    Reason.NO_ROUTE: route_pb2.REFUSAL_REASON_NO_ROUTE,
-    Reason.NO_ENDPOINT: route_pb2.REFUSAL_REASON_NO_ENDPOINT,
-    Reason.INTERNAL: route_pb2.REFUSAL_REASON_INTERNAL,
+REASONS: Final[dict[Reason, route_pb2.RefusalReason]] = {
+    reason: getattr(route_pb2, f"REFUSAL_REASON_{reason.name}") for reason in Reason
 }
 _UNSENDABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _FAILURES: Final = {
@@ -40,8 +43,8 @@ def parsed(kind: Any, data: bytes) -> Any:
         raise Malformed(f"not a {kind.DESCRIPTOR.full_name}") from error
 
 
-def request_of_message(message: route_pb2.RouteRequest) -> Request:
-    """Malformed when a field cannot be part of an HTTP request."""
+def request_of_message(message: route_pb2.RouteRequest, body_limit: int = 1 << 20) -> Request:
+    """Malformed when a field cannot be part of an HTTP request. Rules look into no body above the limit."""
     if message.path and not message.path.startswith(("/", "*")):
         raise Malformed(f"path must start with /, got {message.path[:200]!r}")
     for field, text in (("method", message.method), ("authority", message.authority), ("path", message.path)):
@@ -52,8 +55,25 @@ def request_of_message(message: route_pb2.RouteRequest) -> Request:
             raise Malformed(f"headers[{at}].name must not be empty")
         if header.name.startswith(":") or _UNSENDABLE.search(header.name):
             raise Malformed(f"headers[{at}].name must be a header's name, got {header.name[:200]!r}")
+    try:
+        target = normal(message.path)
+    except ValueError as error:
+        raise Malformed(str(error)) from error
     pairs = ((header.name, header.value) for header in message.headers)
-    return request_of(message.method, message.authority, message.path, pairs)
+    behind = message.body or message.body_fields or message.metadata or message.HasField("body_size")
+
+    def attach(headers: Headers) -> Attached:
+        size = message.body_size if message.HasField("body_size") else UNKNOWN_SIZE
+        return Given(headers, message.body, message.body_fields, size, message.metadata, body_limit)
+
+    return request_of(
+        message.method,
+        message.authority,
+        target,
+        pairs,
+        attach if behind else None,
+        ends=message.HasField("body_size") and message.body_size == 0 and not message.body,
+    )
 
 
 def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
@@ -69,21 +89,41 @@ def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
     return Outcome(message.status, duration, failure, message.served, message.attempts or 1)
 
 
-def encode_answer(answer: Decision | Refusal) -> bytes:
-    return answer_message(answer).SerializeToString()
+def respelled(message: route_pb2.RouteRequest, request: Request) -> str:
+    """The path as rules saw it, where the caller spelled it otherwise; else empty."""
+    return "" if request.target == (message.path or "/") else request.target
 
 
-def answer_message(answer: Decision | Refusal) -> route_pb2.RouteResponse:
+def encode_answer(answer: Answer, path: str = "") -> bytes:
+    return answer_message(answer, path).SerializeToString()
+
+
+def answer_message(answer: Answer, path: str = "") -> route_pb2.RouteResponse:
+    """`path` is what the request is to be sent with where its route does not change it: rules and endpoints
+    must see one and the same. Empty leaves it as it is."""
     response = route_pb2.RouteResponse()
-    if isinstance(answer, Refusal):
+    if isinstance(answer, Decision):
+        _fill(response.decision, answer)
+        response.decision.path = response.decision.path or path
+    elif isinstance(answer, Refusal):
         refusal = response.refusal
         refusal.reason = REASONS[answer.reason]
         refusal.status = answer.status
         refusal.message = answer.message
         refusal.route = answer.route
+        refusal.gate = answer.gate
+        refusal.body = answer.body or ""
     else:
-        _fill(response.decision, answer)
+        _fill_reply(response.reply, answer)
     return response
+
+
+def _fill_reply(message: route_pb2.Reply, reply: Reply) -> None:
+    message.route = reply.route
+    message.status = reply.status
+    for name, value in reply.headers:
+        message.headers.add(name=name, value=value)
+    message.body = reply.body.encode()
 
 
 def _fill(message: route_pb2.Decision, decision: Decision) -> None:
@@ -97,7 +137,7 @@ def _fill(message: route_pb2.Decision, decision: Decision) -> None:
     _endpoint(message.endpoint, decision.endpoint)
     for fallback in decision.fallbacks:
         _endpoint(message.fallbacks.add(), fallback)
-    changes = route.request_headers
+    changes = request_changes(decision)
     for name, value in changes.set:
         message.set_headers.add(name=name, value=value)
     for name, value in changes.add:
@@ -115,6 +155,15 @@ def _fill(message: route_pb2.Decision, decision: Decision) -> None:
     for name, value in route.labels:
         message.labels[name] = value
     message.generation = decision.generation
+    if route.timeout_s >= 0:
+        message.timeout_seconds = route.timeout_s
+    if decision.drawn is not None:
+        drawn = decision.drawn
+        message.mirror = drawn.mirror
+        if drawn.delay_ms or drawn.abort_status:
+            message.fault.delay_seconds = drawn.delay_ms / 1000
+            message.fault.abort_status = drawn.abort_status
+    message.steps.extend(step.name for step in decision.steps)
 
 
 def reason(decision: Decision) -> str:
@@ -126,8 +175,11 @@ def reason(decision: Decision) -> str:
     )
 
 
-def explanation_message(explanation: Explanation) -> route_pb2.ExplainResponse:
-    response = route_pb2.ExplainResponse(answer=answer_message(explanation.answer), split=explanation.split)
+def explanation_message(explanation: Explanation, path: str = "") -> route_pb2.ExplainResponse:
+    answer = answer_message(explanation.answer, path)
+    response = route_pb2.ExplainResponse(answer=answer, split=explanation.split)
+    for gate in explanation.gates:
+        response.gates.add(gate=gate.gate, condition=gate.text, seen=gate.seen, refuses=gate.refuses)
     for verdict in explanation.routes:
         route = response.routes.add(
             route=verdict.route,

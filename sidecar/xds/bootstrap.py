@@ -11,10 +11,10 @@ from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_con
 
 from sidecar.config import schema
 from sidecar.names import SIDECAR_CLUSTER
-from sidecar.xds.clusters import needs_dns, sidecar_cluster, user_cluster
+from sidecar.xds.clusters import copies_cluster, needs_dns, sidecar_cluster, user_cluster
 from sidecar.xds.listener import listener
 from sidecar.xds.parts import local, packed
-from sidecar.xds.routes import REFUSE, changes_response
+from sidecar.xds.routes import HIGH, REFUSE, has_own_route
 
 _CONNECTIONS: Final = 50_000  # Envoy warns where nothing limits its clients' connections
 
@@ -28,9 +28,13 @@ def bootstrap(config: schema.Config) -> Bootstrap:
     if config.envoy.admin is not None:
         made.admin.CopyFrom(Admin(address=local(config.envoy.admin, "envoy.admin")))
     made.static_resources.listeners.append(listener(config))
+    mirrors = {route.mirror.to for route in config.routes if route.mirror is not None}
+    classes = any(route.priority_class == HIGH for route in config.routes)
     for name, cluster in config.clusters.items():
         if cluster.endpoints:
-            made.static_resources.clusters.append(user_cluster(name, cluster))
+            made.static_resources.clusters.append(user_cluster(name, cluster, classes=classes))
+        if cluster.endpoints and name in mirrors:
+            made.static_resources.clusters.append(copies_cluster(name, cluster))
     made.static_resources.clusters.append(sidecar_cluster(config.listen))
     return made
 
@@ -58,7 +62,7 @@ def _check(config: schema.Config) -> None:
         raise ValueError(f"on_error: must be {REFUSE} or a cluster, got {config.on_error}")
     seen: set[str] = set()
     for number, route in enumerate(config.routes):
-        if not changes_response(route):
+        if not has_own_route(route):
             continue
         if route.name in seen:
             raise ValueError(f"routes[{number}].name: another route is named {route.name}")

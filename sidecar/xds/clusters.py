@@ -1,5 +1,7 @@
 """Envoy's clusters: one for each of the user's that has endpoints, and one for the sidecar itself.
 
+A cluster that gets copies of requests has a second one for these, with limits of its own.
+
 Each request to a cluster of the user names its endpoint in dynamic metadata. Envoy's own policy
 picks only when the sidecar is not there to say, so it is a plain one.
 """
@@ -9,9 +11,10 @@ from typing import Final
 from envoy.config.cluster.v3.circuit_breaker_pb2 import CircuitBreakers
 from envoy.config.cluster.v3.cluster_pb2 import Cluster, LoadBalancingPolicy, UpstreamConnectionOptions
 from envoy.config.core.v3.address_pb2 import TcpKeepalive
-from envoy.config.core.v3.base_pb2 import Metadata
+from envoy.config.core.v3.base_pb2 import DEFAULT, HIGH, Metadata
 from envoy.config.core.v3.health_check_pb2 import DRAINING
-from envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions, KeepaliveSettings
+from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2ProtocolOptions, KeepaliveSettings
+from envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
 from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from envoy.extensions.load_balancing_policies.override_host.v3.override_host_pb2 import OverrideHost
@@ -20,6 +23,7 @@ from envoy.extensions.load_balancing_policies.subset.v3.subset_pb2 import Subset
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from envoy.type.metadata.v3.metadata_pb2 import MetadataKey
 from envoy.type.v3.percent_pb2 import Percent
+from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
 from sidecar.config import schema
@@ -32,12 +36,18 @@ MANY: Final = 65536
 _SIDECAR_CONNECT_S: Final = 0.25
 _SIDECAR_IDLE_S: Final = 30.0
 _SIDECAR_PING_S: Final = 2.0
+_COPIES: Final = 1024
+"""At the same time to one cluster; what is above gets no copy."""
+_COPY_S: Final = 30.0
 _POLICY: Final = "envoy.load_balancing_policies."
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def user_cluster(name: str, cluster: schema.Cluster) -> Cluster:
-    """A cluster whose endpoint the sidecar names for each request."""
+def user_cluster(name: str, cluster: schema.Cluster, *, classes: bool = False) -> Cluster:
+    """A cluster whose endpoint the sidecar names for each request.
+
+    `classes` says that some requests are of class high.
+    """
     by_name = any(needs_dns(endpoint) for endpoint in cluster.endpoints)
     fallback = _by_name() if by_name else _round_robin()
     made = Cluster(
@@ -45,13 +55,39 @@ def user_cluster(name: str, cluster: schema.Cluster) -> Cluster:
         type=Cluster.STRICT_DNS if by_name else Cluster.STATIC,
         dns_lookup_family=Cluster.V4_PREFERRED if by_name else Cluster.AUTO,
         connect_timeout=duration(cluster.connect_timeout),
-        circuit_breakers=_breakers(),
+        circuit_breakers=_breakers(cluster.connections, classes=classes),
         load_balancing_policy=_policies("override_host", _override_host(fallback)),
         load_assignment=_assignment(name, [_endpoint(one, by_name=by_name) for one in cluster.endpoints]),
     )
+    if cluster.connections.idle is not None:
+        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(
+            _http1(CommonOptions(idle_timeout=duration(cluster.connections.idle)))
+        )
     if any(endpoint.weight == 0 for endpoint in cluster.endpoints):
         # Above 0, Envoy would send requests to draining endpoints rather than overload the others.
         made.common_lb_config.healthy_panic_threshold.CopyFrom(Percent(value=0.0))
+    return made
+
+
+def copies_of(name: str) -> str:
+    """The cluster of Envoy for copies to a cluster of the user. No name of the user's has a slash."""
+    return f"{name}/copies"
+
+
+def copies_cluster(name: str, cluster: schema.Cluster) -> Cluster:
+    """Nobody waits for copies, so nobody would notice that one never ends, or ever so many of them.
+
+    Envoy holds an upload back while a copy of it is not taken in. Without an end to each copy, a mirror
+    that hangs would hold the uploads forever, and keep a connection for every other copy.
+    """
+    made = user_cluster(copies_of(name), cluster)
+    # The endpoint that the sidecar names in metadata is meant for the request, not for its copy.
+    made.load_balancing_policy.CopyFrom(_round_robin())
+    made.circuit_breakers.CopyFrom(
+        _breakers(schema.Connections(max=_COPIES, pending=_COPIES, requests=_COPIES))
+    )
+    options = _http1(CommonOptions(max_stream_duration=duration(_COPY_S)))
+    made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(options)
     return made
 
 
@@ -75,7 +111,7 @@ def sidecar_cluster(listen: schema.Listen) -> Cluster:
         type=Cluster.STRICT_DNS if named else Cluster.STATIC,
         dns_lookup_family=Cluster.V4_PREFERRED if named else Cluster.AUTO,
         connect_timeout=duration(_SIDECAR_CONNECT_S),
-        circuit_breakers=_breakers(),
+        circuit_breakers=_breakers(schema.Connections()),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(options)},
         load_assignment=_assignment(
             SIDECAR_CLUSTER, [LbEndpoint(endpoint=Endpoint(address=remote(address)))]
@@ -157,14 +193,31 @@ def _assignment(name: str, endpoints: list[LbEndpoint]) -> ClusterLoadAssignment
     return ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)])
 
 
-def _breakers() -> CircuitBreakers:
-    return CircuitBreakers(
-        thresholds=[
-            CircuitBreakers.Thresholds(
-                max_connections=number(MANY),
-                max_pending_requests=number(MANY),
-                max_requests=number(MANY),
-                max_retries=number(MANY),
-            )
-        ]
+def _http1(common: CommonOptions) -> Any:
+    options = HttpProtocolOptions(
+        common_http_protocol_options=common,
+        # As where nothing is said; but once something is, Envoy wants this said too.
+        explicit_http_config=HttpProtocolOptions.ExplicitHttpConfig(
+            http_protocol_options=Http1ProtocolOptions()
+        ),
+    )
+    return packed(options)
+
+
+def _breakers(limits: schema.Connections, *, classes: bool = False) -> CircuitBreakers:
+    """With `classes`, requests of class high have room of their own: Envoy's would be 1024 of each."""
+    made = CircuitBreakers(thresholds=[_thresholds(limits)])
+    if classes:
+        made.thresholds.append(_thresholds(schema.Connections()))
+        made.thresholds[0].priority = DEFAULT
+        made.thresholds[1].priority = HIGH
+    return made
+
+
+def _thresholds(limits: schema.Connections) -> CircuitBreakers.Thresholds:
+    return CircuitBreakers.Thresholds(
+        max_connections=number(limits.max or MANY),
+        max_pending_requests=number(limits.pending or MANY),
+        max_requests=number(limits.requests or MANY),
+        max_retries=number(MANY),
     )

@@ -1,35 +1,54 @@
-"""Envoy's HTTP filters: the sidecar is asked first, then the router sends the request."""
+"""Envoy's HTTP filters: the sidecar is asked first, then the router sends the request.
+
+Between the two stands the filter that makes faults, where some route has any.
+"""
 
 from typing import Final
 
 from envoy.config.common.mutation_rules.v3.mutation_rules_pb2 import HeaderMutationRules
 from envoy.config.core.v3.grpc_service_pb2 import GrpcService
+from envoy.extensions.filters.common.fault.v3.fault_pb2 import FaultDelay
 from envoy.extensions.filters.http.ext_proc.v3.ext_proc_pb2 import ExternalProcessor, MetadataOptions
 from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
+from envoy.extensions.filters.http.fault.v3.fault_pb2 import FaultAbort, HTTPFault
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.type.v3.http_status_pb2 import HttpStatus
+from envoy.type.v3.percent_pb2 import FractionalPercent
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from sidecar.config import schema
 from sidecar.names import (
     ENDPOINT_NAMESPACE,
     HEADERS_ONLY,
+    LABELS_NAMESPACE,
     METADATA_NAMESPACE,
     PHASES_METADATA,
     SIDECAR_CLUSTER,
 )
+from sidecar.xds.bodies import filters_before, forwarded
 from sidecar.xds.parts import duration, packed
-from sidecar.xds.routes import REFUSE
+from sidecar.xds.routes import REFUSE, makes_faults
 
 _REFUSED: Final = HttpStatus(code=503)
 
 
 def filters(config: schema.Config) -> list[HttpFilter]:
-    return [
-        HttpFilter(name="envoy.filters.http.ext_proc", typed_config=packed(_ask_sidecar(config))),
-        HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())),
-    ]
+    made = filters_before(config)
+    made.append(HttpFilter(name="envoy.filters.http.ext_proc", typed_config=packed(_ask_sidecar(config))))
+    if makes_faults(config):
+        made.append(HttpFilter(name="envoy.filters.http.fault", typed_config=packed(_as_told())))
+    made.append(HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())))
+    return made
+
+
+def _as_told() -> HTTPFault:
+    """Faults by the headers that the sidecar sets: it has drawn their share already."""
+    every = FractionalPercent(numerator=100)
+    return HTTPFault(
+        delay=FaultDelay(header_delay=FaultDelay.HeaderDelay(), percentage=every),
+        abort=FaultAbort(header_abort=FaultAbort.HeaderAbort(), percentage=every),
+    )
 
 
 def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
@@ -43,7 +62,9 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
         request_trailer_mode=ProcessingMode.SKIP,
         response_trailer_mode=ProcessingMode.SKIP,
     )
-    received = MetadataOptions.MetadataNamespaces(untyped=[ENDPOINT_NAMESPACE, METADATA_NAMESPACE])
+    received = MetadataOptions.MetadataNamespaces(
+        untyped=[ENDPOINT_NAMESPACE, METADATA_NAMESPACE, LABELS_NAMESPACE]
+    )
     # Rewrites need the routing headers (host, path), retries and timeouts need x-envoy-*. Without these rules
     # Envoy drops such changes and says nothing.
     rules = HeaderMutationRules(allow_all_routing=BoolValue(value=True), allow_envoy=BoolValue(value=True))
@@ -54,7 +75,9 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
         processing_mode=mode,
         message_timeout=duration(config.envoy.message_timeout),
         mutation_rules=rules,
-        metadata_options=MetadataOptions(receiving_namespaces=received),
+        metadata_options=MetadataOptions(
+            receiving_namespaces=received, forwarding_namespaces=forwarded(config)
+        ),
     )
     if on_response == ProcessingMode.SKIP:  # lets the sidecar answer and end each stream at once
         asked.grpc_service.initial_metadata.add(key=PHASES_METADATA, value=HEADERS_ONLY)

@@ -11,11 +11,13 @@ from envoy.extensions.filters.network.http_connection_manager.v3.http_connection
     HttpConnectionManager,
 )
 from envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import HeaderMutation
+from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from sidecar.config import schema
-from sidecar.names import INTERNAL_HEADERS
+from sidecar.names import ENVOY_PREFIX, INTERNAL_HEADERS, INTERNAL_PREFIX
 from sidecar.xds.access_log import outcomes
+from sidecar.xds.bodies import connection_bytes
 from sidecar.xds.filters import filters
 from sidecar.xds.parts import duration, extension, local, number, packed
 from sidecar.xds.routes import route_configuration
@@ -31,11 +33,15 @@ def listener(config: schema.Config) -> Listener:
     manager = Filter(
         name="envoy.filters.network.http_connection_manager", typed_config=packed(_manager(config))
     )
-    return Listener(
+    made = Listener(
         name=_NAME,
         address=local(config.envoy.listen, "envoy.listen"),
         filter_chains=[FilterChain(filters=[manager])],
     )
+    held = connection_bytes(config)
+    if held is not None:
+        made.per_connection_buffer_limit_bytes.CopyFrom(number(held))
+    return made
 
 
 def _manager(config: schema.Config) -> HttpConnectionManager:
@@ -44,13 +50,14 @@ def _manager(config: schema.Config) -> HttpConnectionManager:
         stat_prefix=_NAME,
         # Envoy is the edge: it makes x-forwarded-for itself, and takes x-envoy-* from nobody but the sidecar.
         use_remote_address=BoolValue(value=True),
+        xff_num_trusted_hops=config.context.client_ip.trusted_hops,
         # The sidecar and the endpoints must see one and the same path, or a rule could be walked around.
         normalize_path=BoolValue(value=True),
         merge_slashes=True,
         path_with_escaped_slashes_action=HttpConnectionManager.UNESCAPE_AND_REDIRECT,
         request_headers_timeout=duration(_HEADERS_S),
         # No request_timeout: it would end long uploads. A stream that stands still ends here.
-        stream_idle_timeout=duration(_STREAM_IDLE_S),
+        stream_idle_timeout=duration(_stream_idle_s(config)),
         common_http_protocol_options=HttpProtocolOptions(idle_timeout=duration(_CONNECTION_IDLE_S)),
         http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=number(_STREAMS)),
         upgrade_configs=[upgrades],
@@ -61,7 +68,22 @@ def _manager(config: schema.Config) -> HttpConnectionManager:
     )
 
 
+def _stream_idle_s(config: schema.Config) -> float:
+    """The longest of all: a route's own counts only from what moves after the sidecar's answer."""
+    own = [route.idle_timeout for route in config.routes if route.idle_timeout is not None]
+    return max(_STREAM_IDLE_S, *own, 0.0)
+
+
 def _without_internal_headers() -> TypedExtensionConfig:
-    """Before any filter, so that no client picks its cluster or endpoint itself."""
-    mutations = [Mutation(remove=name) for name in INTERNAL_HEADERS]
+    """Before any filter, so that no client picks its cluster or endpoint itself, or makes faults.
+
+    Envoy drops some x-envoy-* of clients by itself, but not those of the fault filter. What it sets itself
+    comes later.
+    """
+    prefixes = (INTERNAL_PREFIX, ENVOY_PREFIX)
+    mutations = [
+        Mutation(remove_on_match=Mutation.RemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
+        for prefix in prefixes
+    ]
+    mutations += [Mutation(remove=name) for name in INTERNAL_HEADERS if not name.startswith(prefixes)]
     return extension("envoy.http.early_header_mutation.header_mutation", HeaderMutation(mutations=mutations))

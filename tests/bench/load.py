@@ -41,9 +41,18 @@ def quantile(ordered: list[int], share: float) -> float:
     return float(ordered[max(0, math.ceil(share * len(ordered)) - 1)])
 
 
-def load(address: str, connections: int, seconds: float, folder: Path) -> Seen:
-    """Send requests to Envoy at `address`, one at a time on each connection, for `seconds`."""
-    begun = _begun(address, connections, [f"--duration={seconds * 1000:.0f}ms"], folder)
+def load(
+    address: str,
+    connections: int,
+    seconds: float,
+    folder: Path,
+    path: str = PATH,
+    body: Path | None = None,
+) -> Seen:
+    """Send requests to Envoy at `address`, one at a time on each connection, for `seconds`. With a body they
+    are POSTs."""
+    how = [f"--duration={seconds * 1000:.0f}ms", *([] if body is None else [f"--data={body}"])]
+    begun = _begun(address, connections, how, folder, path)
     begun.process.wait(seconds + _GRACE_S)
     return begun.seen()
 
@@ -85,13 +94,13 @@ class Load:
         )
 
 
-def _begun(address: str, connections: int, how: list[str], folder: Path) -> Load:
+def _begun(address: str, connections: int, how: list[str], folder: Path, path: str = PATH) -> Load:
     log = folder / "requests.tsv"
     log.unlink(missing_ok=True)
     arguments = [command("h2load"), "--h1", f"--clients={connections}", "--threads=1", *how]
     arguments += [f"--log-file={log}"]
     arguments += [f"--header={name}: {value}" for name, value in HEADERS.items()]
     process = subprocess.Popen(
-        [*arguments, f"http://{address}{PATH}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*arguments, f"http://{address}{path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     return Load(process, log)

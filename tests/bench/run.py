@@ -17,7 +17,7 @@ sys.path.append(str(ROOT))  # last, so that an installed (and compiled) package 
 
 from rich.console import Console  # noqa: E402
 
-from tests.bench import envoy  # noqa: E402
+from tests.bench import bodies, envoy  # noqa: E402
 from tests.bench.rows import Row, row, show  # noqa: E402
 
 
@@ -38,8 +38,9 @@ def _core(*, plain: bool) -> dict[str, Any]:
 
 
 def _core_rows(kind: str, measured: dict[str, Any], most_mean: float, most_p99: float | None) -> list[Row]:
-    few, many = measured["10"], measured["10000"]
+    few, many, mixed = measured["10"], measured["10000"], measured["mixed"]
     start = f"core.{kind}"
+    compiled = kind == "compiled"
     return [
         row(f"{start}.10_routes.mean", few["mean"], "us", at_most=most_mean),
         row(f"{start}.10_routes.p50", few["p50"], "us"),
@@ -48,6 +49,9 @@ def _core_rows(kind: str, measured: dict[str, Any], most_mean: float, most_p99: 
         row(f"{start}.10000_routes.p50", many["p50"], "us"),
         row(f"{start}.10000_routes.p99", many["p99"], "us"),
         row(f"{start}.ratio.10000_to_10", many["mean"] / few["mean"], "x", at_most=1.5),
+        row(f"{start}.mixed_10000_routes.look_up", mixed["look_up"], "us", at_most=1.5 if compiled else None),
+        row(f"{start}.mixed_10000_routes.match", mixed["match"], "us"),
+        row(f"{start}.mixed_10000_routes.nothing", mixed["nothing"], "us", at_most=0.8 if compiled else None),
         row(f"{start}.bytes_kept", measured["bytes_kept"], "B/decision", at_most=0.01),
     ]
 
@@ -80,6 +84,9 @@ def main() -> None:
         through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
         envoy.show_side_by_side(through, console)
         rows += through
+        about_bodies = bodies.measure(say=console.print)
+        show(about_bodies, "Bodies", console)
+        rows += about_bodies
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
     missed = [one["name"] for one in rows if one["ok"] is False]
     console.print(

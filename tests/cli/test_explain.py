@@ -1,6 +1,7 @@
 """`sidecar explain`: what would be decided, and why not otherwise."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,8 @@ def test_a_header_may_repeat_and_hold_colons(file: Path) -> None:
     [
         (["--path", "shop"], "Error: --path must start with /, got 'shop'"),
         (["--path", ""], "Error: --path must start with /, got ''"),
+        (["--path", "/a#b"], "Error: --path must have no fragment, write # as %23, got '/a#b'"),
+        (["--path", "/%00"], "Error: --path must have no %00, got '/%00'"),
         (["--path", "/", "--header", "x-a"], "Error: --header must be 'name: value', got 'x-a'"),
         (["--path", "/", "--header", ": v"], "Error: --header must be 'name: value', got ': v'"),
         ([], "Error: Missing option '--path'."),
@@ -179,7 +182,120 @@ def test_wrong_usage_is_told_and_ends_with_2(file: Path, words: list[str], text:
     assert result.stdout == ""
 
 
+def test_a_path_is_explained_as_envoy_would_send_it_on(file: Path) -> None:
+    """X4: what is explained for `//api` must be what happens to `//api`."""
+    for spelled in ("//api//items/7", "/%61pi/items/7", "/x/../api/items/7"):
+        assert explain(file, "--path", spelled).stdout.startswith(f"GET {spelled}, which is /api/items/7\n")
+        answer = told(file, "--path", spelled)["answer"]["decision"]
+        plain = told(file, "--path", "/api/items/7")["answer"]["decision"]
+        assert answer["route"] == plain["route"]
+        assert answer["path"] == (plain["path"] or "/api/items/7")
+
+
 def test_wrong_usage_is_told_before_the_file_is_read() -> None:
     result = CliRunner().invoke(cli, ["explain", "gone.yaml", "--path", "shop"], prog_name="sidecar")
 
     assert "--path must start with /" in result.stderr
+
+
+GATES = """\
+clusters: {shop: {}, night: {}}
+gates:
+  - ip: {paths: [/admin/**], allow: [10.0.0.0/8]}
+  - {name: key, require: {header: x-api-key, sha256: [SUM], status: 401}}
+routes:
+  - {name: at-night, match: {hours: 22-6, zone: Europe/Berlin}, to: night}
+  - {name: rest, to: shop}
+"""
+
+
+@pytest.fixture
+def gates(tmp_path: Path) -> Path:
+    path = tmp_path / "gates.yaml"
+    path.write_text(GATES.replace("SUM", sha256(b"secret").hexdigest()))
+    return path
+
+
+def test_the_text_has_every_gate_and_what_it_saw(gates: Path) -> None:
+    """O6 X1 X3: but never a key."""
+    result = explain(
+        gates, "--path", "/admin/x", "--header", "x-forwarded-for: 192.0.2.7", "--header", "x-api-key: secret"
+    )
+
+    assert result.exit_code == 1
+    assert "\n".join(lines(result)[1:6]) == (
+        "\n"
+        "Gates, in the order in which they are asked:\n"
+        '  x    ip-1    refuses when (path matches "/admin/**" and not client_ip is in 10.0.0.0/8); '
+        'it is "/admin/x"; 192.0.2.7\n'
+        "  +    key     refuses when (not header x-api-key has the known key); "
+        "it is a key whose SHA-256 begins with 2bb80d53\n"
+    )
+    assert lines(result)[-1] == (
+        "Answer: refused by the gate ip-1 with 403, requests from this address are not allowed"
+    )
+    assert "secret" not in result.stdout.replace("x-api-key: secret", "")
+
+
+def test_the_json_has_every_gate_too(gates: Path) -> None:
+    """O6 X3"""
+    found = told(gates, "--path", "/")
+
+    assert [(gate["gate"], gate["refuses"], gate["seen"]) for gate in found["gates"]] == [
+        ("ip-1", False, '"/"; unknown'),
+        ("key", True, "absent"),
+    ]
+    assert found["answer"]["refusal"]["gate"] == "key"
+    assert found["answer"]["refusal"]["status"] == 401
+
+
+@pytest.mark.parametrize(
+    ("moment", "route", "seen"),
+    [
+        ("2026-11-21T22:00+01:00", "at-night", "sat 22:00"),
+        ("2026-11-21T21:59:59+01:00", "rest", "sat 21:59"),
+        ("2026-07-01T20:00Z", "at-night", "wed 22:00"),
+        ("2026-11-21T22:00+09:00", "rest", "sat 14:00"),
+    ],
+)
+def test_another_moment_may_be_asked_for(gates: Path, moment: str, route: str, seen: str) -> None:
+    """O6 M13"""
+    found = told(gates, "--path", "/", "--header", "x-api-key: secret", "--at", moment)
+
+    assert found["answer"]["decision"]["route"] == route
+    (night, _) = found["routes"]
+    assert night["conditions"][0]["seen"] == f"{seen} in Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-11-21T22:00", "22:00", "tomorrow", "", "0001-01-01T00:00Z", "9999-12-31T23:59Z"]
+)
+def test_a_moment_needs_its_offset(gates: Path, moment: str) -> None:
+    """O6 M13: or nobody could tell which it is."""
+    result = explain(gates, "--path", "/", "--at", moment)
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == (
+        "Error: --at must be a moment with its offset from UTC, such as 2026-11-21T23:00+01:00, "
+        f"got {moment!r}"
+    )
+
+
+def test_a_request_has_a_body_when_its_headers_say_so(tmp_path: Path) -> None:
+    """O6 Q4"""
+    file = tmp_path / "uploads.yaml"
+    file.write_text(
+        "clusters: {shop: {}}\n"
+        "gates: [{upload: {path: /upload, max_size: 1KB, types: [image/*]}}]\n"
+        "routes: [{name: rest, to: shop}]\n"
+    )
+
+    def status(*headers: str) -> int:
+        words = [word for header in headers for word in ("--header", header)]
+        answer = told(file, "--path", "/upload", *words)["answer"]
+        return int(answer["refusal"]["status"]) if "refusal" in answer else 200
+
+    assert status() == 200
+    assert status("content-length: 5") == 415
+    assert status("content-type: image/png", "content-length: 1025") == 413
+    assert status("content-type: image/png", "content-length: 1024") == 200

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from sidecar import __version__
 from sidecar.cli.commands import cli
 
-COMMANDS = ("check", "demo", "envoy", "explain", "schema", "serve")
+COMMANDS = ("check", "demo", "envoy", "explain", "override", "routes", "schema", "serve")
+NESTED = ("routes delete", "routes disable", "routes enable", "routes put")
 PATHS = [*filter(None, sys.path), str(Path(__file__).parents[2])]
 
 
@@ -32,9 +33,9 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
     assert "2 wrong usage or configuration" in re.sub(r"\s+", " ", text)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *NESTED])
 def test_the_help_of_each_command_ends_with_examples_that_can_be_copied(command: str) -> None:
-    text = help_of(command)
+    text = help_of(*command.split())
     _, _, examples = text.partition("\nExamples:\n")
     lines = [line for line in examples.splitlines() if line]
 
@@ -43,9 +44,9 @@ def test_the_help_of_each_command_ends_with_examples_that_can_be_copied(command:
     assert lines[0].startswith(f"  sidecar {command}")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *NESTED])
 def test_the_examples_name_only_options_that_there_are(command: str) -> None:
-    options, _, examples = help_of(command).partition("\nExamples:\n")
+    options, _, examples = help_of(*command.split()).partition("\nExamples:\n")
 
     for option in re.findall(r" (--[a-z-]+)", examples):
         assert option in options

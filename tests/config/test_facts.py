@@ -4,7 +4,7 @@ import pytest
 
 from sidecar.config.errors import ConfigError
 from sidecar.core.request import Request, headers_of
-from tests.config.files import a_match, loaded
+from tests.config.files import a_match, a_route, loaded
 
 
 def the_match(match: str, more: str = "") -> str:
@@ -37,6 +37,7 @@ def holds(match: str, more: str = "", target: str = "/", **headers: str) -> bool
         ('{size: "<= 0"}', "(body has at most 0 bytes)"),
         ('{size: "1KB..10 kb"}', "(body has 1024 to 10240 bytes)"),
         ("{not: {country: [XX]}}", '(not country is "XX")'),
+        ("{client_ip: [10.0.0.0/8, 192.0.2.7]}", "(client_ip is in 10.0.0.0/8, 192.0.2.7)"),
     ],
 )
 def test_a_condition_on_a_fact(match: str, condition: str) -> None:
@@ -61,6 +62,38 @@ def test_aliases_of_models_are_followed_to_their_end() -> None:
     assert holds("{model: [gpt-4]}", models, x_ai_model="best")
     assert holds("{model: [gpt-4-0613]}", models, x_ai_model="gpt-4")
     assert not holds("{model: [gpt-4]}", models, x_ai_model="gpt-3")
+
+
+def test_a_model_may_stand_in_the_path() -> None:
+    """M9: as the one group of a regex, and by another name."""
+    context = "context: {model: [{path: '^/models/([^/]+)/(?:chat|embed)'}, {header: x-ai-model}]}\n"
+    models = "models: {gpt-4: gpt-4-0613}\n"
+
+    assert holds("{model: [gpt-4]}", context + models, target="/models/gpt-4/chat")
+    assert holds("{model: [gpt-4]}", context + models, target="/models/gpt-4-0613/embed?x=/models/a/chat")
+    assert not holds("{model: [gpt-4]}", context + models, target="/models/gpt-3/chat")
+    assert not holds("{model: [gpt-4]}", context + models, target="/models/gpt-4")
+    assert holds("{model: [gpt-4]}", context + models, target="/models/gpt-4", x_ai_model="gpt-4")
+
+
+def test_the_client_s_address_is_within_ranges() -> None:
+    """M12: behind as many proxies as the file says."""
+    context = "context: {client_ip: {trusted_hops: 1}}\n"
+    chain = "10.9.9.9, 192.0.2.7, 10.0.0.1"
+
+    assert holds("{client_ip: [192.0.2.0/24]}", context, x_forwarded_for=chain)
+    assert holds("{client_ip: [10.0.0.0/24]}", x_forwarded_for=chain)
+    assert not holds("{client_ip: [10.0.0.0/8]}", context, x_forwarded_for=chain)
+    assert not holds("{client_ip: [0.0.0.0/0, '::/0']}", context)
+
+
+def test_a_client_keeps_its_arm_by_its_address() -> None:
+    """R4 M12"""
+    text = a_route("split: [{to: shop, weight: 1}, {to: shop, weight: 1, name: b}], sticky: {by: client_ip}")
+    (field,) = loaded(text).plan.routes[0].sticky
+    request = Request("GET", "shop.test", "/", headers_of([("x-forwarded-for", b"::ffff:192.0.2.7")]))
+
+    assert field.read(request) == ["192.0.2.7"]
 
 
 def test_flags_are_held_by_the_file() -> None:

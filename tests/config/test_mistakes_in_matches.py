@@ -93,8 +93,14 @@ MISTAKES = [
     pytest.param(
         a_match("{path: {regex: '(?=a)'}}"),
         'gateway.yaml:3: routes[0].match.path.regex: the regex "(?=a)" is not usable: invalid '
-        "perl operator: (?=; write it in RE2 syntax",
+        "perl operator: (?=; write it in RE2 syntax, which has no look-around and no back-references",
         id="a regex looks ahead",
+    ),
+    pytest.param(
+        a_match("{headers: [{name: x-a, regex: '(a)\\1'}]}"),
+        'gateway.yaml:3: routes[0].match.headers[0].regex: the regex "(a)\\\\1" is not usable: invalid '
+        "escape sequence: \\1; write it in RE2 syntax, which has no look-around and no back-references",
+        id="a regex refers back",
     ),
     pytest.param(
         a_match("{path: {regex: '((a{100}){100}){100}'}}"),

@@ -28,10 +28,8 @@ MISTAKES = [
         id="a key of a route is unknown",
     ),
     pytest.param(
-        CLUSTERS + "routes: [{name: r, to: shop, match: {xyzzy: 5}}]\n",
-        "gateway.yaml:2: routes[0].match.xyzzy: unknown key; write one of all, any, cookies, "
-        "country, flag, headers, hosts, methods, model, not, organization, path, priority, query, region, "
-        "segment, size, tenant, tier, user",
+        CLUSTERS + "routes: [{name: r, to: shop, rewrite: {xyzzy: 5}}]\n",
+        "gateway.yaml:2: routes[0].rewrite.xyzzy: unknown key; write one of host, path, strip_prefix",
         id="a key of a route is unlike any",
     ),
     pytest.param(
@@ -61,12 +59,14 @@ MISTAKES = [
     ),
     pytest.param(
         a_file("{name: r}"),
-        "gateway.yaml:3: routes[0]: needs exactly one of to, pool, split, got none",
+        "gateway.yaml:3: routes[0]: needs exactly one of to, pool, split, redirect, respond, reject, set, "
+        "got none",
         id="a route goes nowhere",
     ),
     pytest.param(
         a_route("to: shop, pool: [shop]"),
-        "gateway.yaml:3: routes[0]: needs exactly one of to, pool, split, got to and pool",
+        "gateway.yaml:3: routes[0]: needs exactly one of to, pool, split, redirect, respond, reject, set, "
+        "got to and pool",
         id="a route goes to two places",
     ),
 ]

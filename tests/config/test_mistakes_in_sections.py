@@ -121,6 +121,26 @@ MISTAKES = [
         'the lowest and the highest, got "many"',
         id="a demo's count is text",
     ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, body: a, json: {}, expect: {}}]}\n",
+        "gateway.yaml:3: demo.tour[0]: body and json are both the request's body; keep one of them",
+        id="a demo's request has two bodies",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, expect: {statuses: {2000: 1}}}]}\n",
+        'gateway.yaml:3: demo.tour[0].expect.statuses.2000: "2000" is not a status; write one such as 200',
+        id="a demo's status is none",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, expect: {slower_than: {ms: 0, times: 1}}}]}\n",
+        "gateway.yaml:3: demo.tour[0].expect.slower_than.ms: must be above 0, got 0",
+        id="a demo's time is nothing",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, bdy_bytes: 1, expect: {}}]}\n",
+        "gateway.yaml:3: demo.tour[0].bdy_bytes: unknown key; did you mean body_bytes?",
+        id="a demo's key is unknown",
+    ),
 ]
 
 

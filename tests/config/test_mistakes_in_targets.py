@@ -135,31 +135,32 @@ MISTAKES = [
     ),
     pytest.param(
         a_route("to: shop, sticky: {by: user}"),
-        "gateway.yaml:3: routes[0].sticky: keeps the arm of a split, and this route has none; "
+        "gateway.yaml:3: routes[0].sticky: keeps the arm of a split or a share, and this route has neither; "
         "give it a split, or leave it out",
         id="sticky stands without a split",
     ),
     pytest.param(
         a_route("split: [{to: shop, weight: 1}], sticky: {by: usr}"),
-        'gateway.yaml:3: routes[0].sticky.by: unknown value "usr"; write one of session, user, tenant',
+        'gateway.yaml:3: routes[0].sticky.by: unknown value "usr"; write one of session, user, '
+        "tenant, client_ip",
         id="sticky.by is unknown",
     ),
     pytest.param(
         a_route("split: [{to: shop, weight: 1}], sticky: {by: [user]}"),
-        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, {header: name} or "
-        "{cookie: name}, got a list",
+        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, client_ip, {header: "
+        "name} or {cookie: name}, got a list",
         id="sticky.by is a list",
     ),
     pytest.param(
         a_route("split: [{to: shop, weight: 1}], sticky: {by: {heder: x}}"),
-        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, {header: name} or "
-        "{cookie: name}, got a mapping",
+        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, client_ip, {header: "
+        "name} or {cookie: name}, got a mapping",
         id="sticky.by has an unknown key",
     ),
     pytest.param(
         a_route("split: [{to: shop, weight: 1}], sticky: {by: {header: x, cookie: y}}"),
-        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, {header: name} or "
-        "{cookie: name}, got a mapping",
+        "gateway.yaml:3: routes[0].sticky.by: must be session, user, tenant, client_ip, {header: "
+        "name} or {cookie: name}, got a mapping",
         id="sticky.by has two sources",
     ),
     pytest.param(
@@ -169,12 +170,14 @@ MISTAKES = [
     ),
     pytest.param(
         "context: {user: [{}]}\n" + CLUSTERS + ROUTES,
-        "gateway.yaml:1: context.user[0]: needs exactly one of header, cookie, query, got none",
+        "gateway.yaml:1: context.user[0]: needs exactly one of header, cookie, query, path, body, "
+        "claim, metadata, geoip, got none",
         id="a source names nothing",
     ),
     pytest.param(
         "context: {user: [{header: a, cookie: b}]}\n" + CLUSTERS + ROUTES,
-        "gateway.yaml:1: context.user[0]: needs exactly one of header, cookie, query, got header and cookie",
+        "gateway.yaml:1: context.user[0]: needs exactly one of header, cookie, query, path, body, "
+        "claim, metadata, geoip, got header and cookie",
         id="a source names two things",
     ),
 ]

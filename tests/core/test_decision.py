@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.core.decision import REFUSED, Reason, Refusal
+from sidecar.core.refusal import REFUSED, Reason, Refusal
 
 
 def test_every_reason_has_a_status_and_a_sentence() -> None:

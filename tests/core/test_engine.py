@@ -2,10 +2,10 @@
 
 import pytest
 
-from sidecar.core.decision import Reason, Refusal
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import LOST, Failure, Outcome
 from sidecar.core.plan import HeaderChanges, Rewrite, Route
+from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.rules.path import PathIs, PathUnder
 from sidecar.core.state.base import Learner
 from sidecar.core.state.tickets import Ticket

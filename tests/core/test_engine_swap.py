@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.core.decision import Refusal
+from sidecar.core.decision import Decision
 from sidecar.core.engine import Engine
 from sidecar.core.plan import Route, Variant
 from sidecar.core.rules.fields import HeaderField
@@ -26,7 +26,7 @@ from tests.builders import (
 
 def named(engine: Engine, target: str) -> str:
     answer = engine.decide(a_request(target), 0.0)
-    return "" if isinstance(answer, Refusal) else answer.route.name
+    return answer.route.name if isinstance(answer, Decision) else ""
 
 
 def test_routes_are_added_replaced_and_removed_while_running() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from sidecar.core.decision import Decision, Refusal
+from sidecar.core.decision import Answer, Decision
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation
+from sidecar.core.refusal import Refusal
 from sidecar.core.registry import STRATEGIES
 from sidecar.core.request import Request
 from sidecar.core.rules.fields import HeaderField
@@ -32,9 +33,10 @@ def an_engine_of(kind: str, want: int = 1) -> Engine:
     return an_engine(a_route(to=endpoints_of({"a": 5, "b": 1, "c": 2, "d": 2}), strategy=kind, want=want))
 
 
-def said(answer: Decision | Refusal) -> list[str]:
+def said(answer: Answer) -> list[str]:
     if isinstance(answer, Refusal):
         return [answer.reason.value, answer.route]
+    assert isinstance(answer, Decision)
     named = [endpoint.key for endpoint in [answer.endpoint, *answer.fallbacks]]
     return [answer.route.name, answer.variant.name, str(answer.target), str(answer.considered), *named]
 

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from sidecar.core.plan import Plan, Rewrite, Route
+from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.host import HostIs
 from sidecar.core.rules.logic import All, AnyOf, Not
@@ -192,8 +193,8 @@ def test_the_same_variants_are_found_for_all_routes() -> None:
 def test_several_variants_need_a_split() -> None:
     with pytest.raises(ValueError, match="several and a split"):
         Route("bad", ALWAYS, (a_variant("x"), a_variant("y")))
-    with pytest.raises(ValueError, match="one variant"):
-        Route("bad", ALWAYS, ())
+    with pytest.raises(ValueError, match="variants or a direct answer"):
+        Route("bad", ALWAYS, (a_variant("x"),), direct=Refusal(Reason.MAINTENANCE))
 
 
 @pytest.mark.parametrize("lease_s", [0.0, -1.0])

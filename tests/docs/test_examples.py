@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from sidecar.cli.commands import cli
 from sidecar.config.load import load, loads
 from sidecar.config.schema import Config
+from tests.databases import write_countries
 from tests.docs.pages import EXAMPLES, PAGES, ROOT, Block, blocks, named
 
 TRIED: Final = ("sidecar check", "sidecar explain", "sidecar --version")
@@ -43,8 +44,10 @@ def whole(text: str) -> str:
 
 
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=str)
-def test_a_configuration_on_a_page_is_sound(block: Block) -> None:
-    assert loads(whole(block.text), "block.yaml", 1).plan.routes
+def test_a_configuration_on_a_page_is_sound(block: Block, tmp_path: Path) -> None:
+    write_countries(tmp_path / "GeoLite2-Country.mmdb", {"192.0.2.0/24": "DE"})
+
+    assert loads(whole(block.text), "block.yaml", 1, tmp_path).plan.routes
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda example: example.name)

@@ -6,10 +6,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sidecar.core.decision import Decision, Refusal
+from sidecar.core.decision import Decision
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Outcome
 from sidecar.core.plan import Plan, Route
+from sidecar.core.refusal import Refusal
 from sidecar.core.registry import STRATEGIES
 from sidecar.core.rules.fields import HeaderField
 from sidecar.core.rules.path import PathUnder

@@ -91,6 +91,18 @@ drawn_requests = st.builds(
 )
 
 
+DEEP_PATHS: Final[list[Matcher]] = [
+    All((matcher, OneOf(HeaderField("h"), ("a",))))
+    for matcher in (
+        PathIs("/a" * 150),
+        PathUnder("/a" * 149),
+        PathStarts("/a" * 149),
+        PathPattern("/a" * 149 + "/*"),
+    )
+]
+"""Deeper than the trie."""
+
+
 def in_order(routes: list[tuple[Matcher, int, bool]]) -> Plan:
     made: list[Route] = [
         a_route(f"r{place}", matcher, priority=priority, enabled=enabled)
@@ -109,6 +121,30 @@ def naively(plan: Plan, request: Request, after: int = -1) -> int:
 @given(routes=drawn_routes, requests=st.lists(drawn_requests, min_size=1, max_size=5))
 @example(routes=[(PathStarts("/a/"), 0, True)], requests=[a_request("/a")])
 @example(routes=[(AnyOf((HostIs(("*.test",)), Not(PathIs("/")))), 0, True)], requests=[a_request("*")])
+@example(routes=[(PathIs("/*/b"), 0, True)], requests=[a_request("/*/b"), a_request("/a/b")])
+@example(
+    routes=[(Not(OneOf(HeaderField("h"), ("a",))), 0, True), (OneOf(HeaderField("H"), ("a",)), 0, True)],
+    requests=[a_request("/"), a_request("/", ("h", "a"))],
+)
+@example(
+    routes=[
+        (matcher, 0, True)
+        for matcher in (
+            Not(Present(HeaderField("h"))),
+            OneOf(HeaderField("h"), ("a",)),
+            StartsWith(HeaderField("h"), "a"),
+            EndsWith(HeaderField("h"), "a"),
+            Contains(HeaderField("h"), "a"),
+            Regex(HeaderField("h"), "a", re.compile("^$").search),
+            Present(HeaderField("h")),
+        )
+    ],
+    requests=[a_request("/", ("h", value)) for value in ("a", "ab", "ba", "bab", "", "b")],
+)
+@example(
+    routes=[(deep, 0, True) for deep in DEEP_PATHS],
+    requests=[a_request("/a" * 150, ("h", "a")), a_request("/a" * 150)],
+)
 def test_the_index_finds_the_first_route_that_matches(
     routes: list[tuple[Matcher, int, bool]], requests: list[Request]
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 ECHO: Final = b"echo: "
@@ -25,6 +25,8 @@ class Endpoint:
     failing: bool = False
     asked: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    """What it told of the request before."""
     held: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     counting: threading.Lock = field(default_factory=threading.Lock)
@@ -35,7 +37,7 @@ class Endpoint:
 
     def usual(self) -> None:
         """Forget what was asked, and what it was told to answer."""
-        self.failing, self.asked, self.headers = False, 0, {}
+        self.failing, self.asked, self.headers, self.last = False, 0, {}, {}
         self.released.clear()
 
 
@@ -76,6 +78,7 @@ def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
                 "body_bytes": size,
                 "body_sha256": digest.hexdigest(),
             }
+            endpoint.last = told
             body = json.dumps(told).encode()
             self.send_response(503 if endpoint.failing else 200)
             for name, value in endpoint.headers.items():

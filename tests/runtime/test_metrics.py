@@ -18,6 +18,8 @@ OURS = {
     "sidecar_foreign_log_entries",
     "sidecar_config_reloads",
     "sidecar_config_generation",
+    "sidecar_route_cache_lookups",
+    "sidecar_route_cache_entries",
     "sidecar_tickets_open",
     "sidecar_tickets",
     "sidecar_build",
@@ -51,6 +53,33 @@ def test_a_request_that_ended_is_counted_and_timed() -> None:
         assert f"gateway_route_duration_seconds_sum{{{times}}} 0.03\n" in text
 
     with_sidecar(ask)
+
+
+def test_routes_that_are_remembered_are_counted() -> None:
+    """M19: hits, misses and what is remembered; a route that is found at once is not."""
+
+    async def ask(sidecar: Sidecar) -> None:
+        for path in ("/shop/1", "/shop/1", "/shop/2", "/shop/1"):
+            await sidecar.caller.route(path)
+        text = generate_latest(sidecar.parts.registry).decode()
+        for result, count in told.items():
+            assert f'sidecar_route_cache_lookups_total{{result="{result}"}} {count}.0\n' in text
+        assert f"sidecar_route_cache_entries {told['miss']}.0\n" in text
+
+    told = {"hit": 2, "miss": 2, "passed": 0}
+    with_sidecar(ask, f"{SMALL}route_cache: {{always: true}}\n")
+    told = {"hit": 0, "miss": 0, "passed": 4}
+    with_sidecar(ask)
+
+
+def test_without_a_cache_there_are_no_counts_of_it() -> None:
+    """M19"""
+
+    async def ask(sidecar: Sidecar) -> None:
+        await sidecar.caller.route("/shop/1")
+        assert "route_cache" not in generate_latest(sidecar.parts.registry).decode()
+
+    with_sidecar(ask, f"{SMALL}route_cache: {{entries: 0}}\n")
 
 
 def test_a_duration_that_nobody_tells_is_measured_here() -> None:

@@ -243,6 +243,60 @@ def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
         watched.write(FIRST + "envoy: {message_timeout: 300ms}\n")
         await watched.reloads(applied=1)
         assert watched.log[-1]["event"] == "envoy_outdated"
+        watched.write(FIRST + "envoy: {message_timeout: 300ms}\ncontext: {client_ip: {trusted_hops: 1}}\n")
+        await watched.reloads(applied=2)
+        assert [line["event"] for line in watched.log].count("envoy_outdated") == 2
+
+    watching(file, ask)
+
+
+def acting(does: str, cluster: str = "{}") -> str:
+    return (
+        f"clusters: {{shop: {cluster}, other: {{}}, third: {{}}}}\nroutes: [{{name: r, to: shop, {does}}}]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outdated"),
+    [
+        ("timeout: 1s", "timeout: 2s", False),
+        ("labels: {a: b}", "labels: {a: c}", False),
+        ("rewrite: {host: a}", "rewrite: {host: b}", False),
+        ("fault: {delay: {for: 1s}}", "fault: {abort: {share: 1%}}", False),
+        ("enabled: true", "fault: {delay: {for: 1s}}", True),
+        ("mirror: {to: other}", "mirror: {to: other, share: 1%}", False),
+        ("mirror: {to: other}", "mirror: {to: third}", True),
+        ("enabled: true", "mirror: {to: other}", True),
+        ("idle_timeout: 1s", "idle_timeout: 2s", True),
+        ("buffer: 1MB", "buffer: 2MB", True),
+        ("enabled: true", "priority_class: high", True),
+        ("headers: {response: {set: {a: b}}}", "headers: {response: {set: {a: c}}}", True),
+        ("mirror: {to: other}, buffer: 1MB", "mirror: {to: other, share: 1%}, buffer: 1MB", False),
+    ],
+)
+def test_what_the_sidecar_draws_and_says_changes_without_envoy(
+    file: Path, before: str, after: str, outdated: bool
+) -> None:
+    """V4, A5, A6, A7"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(acting(before))
+        await watched.reloads(applied=1)
+        watched.log.clear()
+        watched.write(acting(after))
+        await watched.reloads(applied=2)
+        assert ("envoy_outdated" in watched.events()) == outdated
+
+    watching(file, ask)
+
+
+def test_limits_of_connections_need_envoy_anew(file: Path) -> None:
+    """V4"""
+
+    async def ask(watched: Watched) -> None:
+        watched.write(acting("enabled: true", "{connections: {max: 1}}"))
+        await watched.reloads(applied=1)
+        assert "envoy_outdated" in watched.events()
 
     watching(file, ask)
 

@@ -7,9 +7,10 @@ from envoy.config.core.v3 import base_pb2
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
-from sidecar.core.decision import Decision, Refusal
+from sidecar.core.decision import Answer
 from sidecar.core.engine import Engine
 from sidecar.core.plan import Route
+from sidecar.core.refusal import Refusal
 from sidecar.core.request import Request
 from sidecar.wire.answers import Answers
 from sidecar.wire.ext_proc import ExtProcStream
@@ -88,11 +89,31 @@ class Deciding:
     def __init__(self, engine: Engine) -> None:
         self.engine: Final = engine
         self.asked: list[Request] = []
+        self.refused: list[Refusal] = []
         self.told: list[tuple[int, int]] = []
 
-    def answer(self, request: Request, encode: Callable[[Decision | Refusal], bytes]) -> bytes:
+    def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         self.asked.append(request)
         return encode(self.engine.decide(request, 0.0))
+
+    @property
+    def body_limit(self) -> int:
+        return self.engine.plan.body_limit
+
+    def attempt(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        answer = self.engine.attempt(request, 0.0)
+        if answer is None:
+            return None
+        self.asked.append(request)
+        return encode(answer)
+
+    def refuse(self, refusal: Refusal, encode: Callable[[Answer], bytes]) -> bytes:
+        self.refused.append(refusal)
+        return encode(refusal)
+
+    def refusal(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
+        refusal = self.engine.refusal(request)
+        return None if refusal is None else self.refuse(refusal, encode)
 
     def responded(self, ticket_id: int, status: int) -> None:
         self.told.append((ticket_id, status))

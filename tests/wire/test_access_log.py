@@ -22,7 +22,7 @@ FLAGS: dict[str, Failure] = {
     "upstream_overflow": ANSWERED_BY_ENVOY,
     "no_route_found": ANSWERED_BY_ENVOY,
     "delay_injected": Failure.NONE,  # the answer is the endpoint's all the same
-    "fault_injected": Failure.NONE,
+    "fault_injected": ANSWERED_BY_ENVOY,
     "rate_limited": Failure.NONE,
     "unauthorized_details": Failure.NONE,
     "rate_limit_service_error": Failure.NONE,

@@ -91,10 +91,15 @@ def test_any_sequence_of_messages_gets_answers_of_its_own_phases(sequence: list[
                 assert ends == [False] * (len(ends) - 1) + [part.end_of_stream]
         elif phase != "request_headers":
             assert len(answers) == 1
+        if stream.machine.finished:  # the shell ends the stream
+            given = phase_of(answers[-1])
+            assert given == "immediate_response" or (
+                phase in {"request_body", "request_trailers"} and not feedback
+            )
+            break
     tickets = stream.router.engine.state.tickets
     assert len(tickets) <= 1
     assert len(stream.router.told) <= 1
-    assert not stream.machine.finished
 
 
 @settings(max_examples=400, deadline=None)

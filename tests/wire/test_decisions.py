@@ -8,8 +8,9 @@ from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from google.protobuf.json_format import MessageToDict
 
-from sidecar.core.decision import REFUSED, Decision, Reason, Refusal
+from sidecar.core.decision import Decision
 from sidecar.core.plan import HeaderChanges, Rewrite, Route
+from sidecar.core.refusal import REFUSED, Reason, Refusal
 from sidecar.core.rules.path import PathUnder
 from sidecar.wire.answers import Answers
 from tests.builders import a_plan, a_request, a_route, an_endpoint, an_engine, decided, ticket_of

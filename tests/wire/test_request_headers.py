@@ -1,13 +1,14 @@
 """What of Envoy's header map the rules get to see."""
 
 from sidecar.core.request import Request
-from sidecar.wire.request import request_of, request_of_header_map
+from sidecar.wire.reader import request_of_headers
+from sidecar.wire.request import headers_of_map, request_of
 from tests.builders import a_route, header_is
 from tests.wire.messages import Pair, Stream, header_map, request_headers, set_headers
 
 
 def seen(*pairs: Pair) -> Request:
-    return request_of_header_map(header_map(*pairs))
+    return request_of_headers(headers_of_map(header_map(*pairs)))
 
 
 def test_reads_the_pseudo_headers() -> None:
@@ -21,7 +22,7 @@ def test_reads_either_value() -> None:
     """checklist 1: Envoy fills raw_value, other clients may fill value."""
     pairs = header_map((":path", "/raw"), ("x-raw", "one"))
     pairs.headers.add(key="x-text", value="two")
-    request = request_of_header_map(pairs)
+    request = request_of_headers(headers_of_map(pairs))
 
     assert request.target == "/raw"
     assert (request.headers.first("x-raw"), request.headers.first("x-text")) == ("one", "two")
@@ -32,7 +33,7 @@ def test_reads_pseudo_headers_from_either_value() -> None:
     pairs = header_map()
     for name, value in ((":method", "PUT"), (":authority", "a.test"), (":path", "/text")):
         pairs.headers.add(key=name, value=value)
-    request = request_of_header_map(pairs)
+    request = request_of_headers(headers_of_map(pairs))
 
     assert (request.method, request.authority, request.target) == ("PUT", "a.test", "/text")
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from sidecar.core.decision import REFUSED, Decision, Reason, Refusal
+from sidecar.core.decision import Decision
+from sidecar.core.happening import Happening
 from sidecar.core.outcome import Failure
-from sidecar.core.plan import HeaderChanges, Rewrite
+from sidecar.core.plan import HeaderChanges, Rewrite, Route
+from sidecar.core.refusal import REFUSED, Reason, Refusal
 from sidecar.core.rules.path import PathUnder
 from sidecar.v1 import route_pb2
 from sidecar.wire.route import (
@@ -21,14 +23,25 @@ from sidecar.wire.route import (
     parsed,
     request_of_message,
 )
-from tests.builders import a_request, a_route, a_split_route, an_endpoint, an_engine, decided
+from tests.builders import (
+    ALWAYS,
+    a_request,
+    a_route,
+    a_split_route,
+    a_variant,
+    an_endpoint,
+    an_engine,
+    decided,
+)
 
 A_AND_B = (an_endpoint("a", address="10.0.0.1:80"), an_endpoint("b", address="10.0.0.2:80"))
-EVERYTHING = a_route(
+EVERYTHING = Route(
     "all",
     PathUnder("/api"),
-    A_AND_B,
+    (a_variant("main", A_AND_B, pool="all"),),
     want=2,
+    happening=Happening(250, 1.0, 418, 1.0, "shadow", 1.0),
+    timeout_s=2.5,
     request_headers=HeaderChanges(
         set=(("x-api", "v1"),), add=(("x-seen", "1"), ("x-seen", "2")), remove=("x-debug",)
     ),
@@ -44,7 +57,8 @@ def shown(message: Any) -> dict[str, Any]:
 
 def test_a_decision_carries_every_field() -> None:
     """V1, V2, A8"""
-    answer = decided(an_engine(EVERYTHING), a_request("/api/x?y=1"))
+    step = Route("step", ALWAYS, (), priority=1)
+    answer = decided(an_engine(step, EVERYTHING), a_request("/api/x?y=1"))
     message = route_pb2.RouteResponse.FromString(encode_answer(answer))
 
     assert shown(message.decision) == {
@@ -65,6 +79,10 @@ def test_a_decision_carries_every_field() -> None:
         "strategy": "round_robin",
         "labels": {"gpu": "1", "sla": "99.9%"},
         "generation": "1",
+        "timeout_seconds": 2.5,
+        "mirror": "shadow",
+        "fault": {"delay_seconds": 0.25, "abort_status": 418},
+        "steps": ["step"],
     }
     assert set(shown(message.decision)) == {field.name for field in route_pb2.Decision.DESCRIPTOR.fields}
 
@@ -107,13 +125,17 @@ def test_a_rewritten_path_that_is_not_utf_8_still_fits_a_text_field() -> None:
 def test_a_refusal_carries_every_field(reason: Reason) -> None:
     """V1"""
     status, sentence = REFUSED[reason]
-    message = route_pb2.RouteResponse.FromString(encode_answer(Refusal(reason, "some-route")))
+    message = route_pb2.RouteResponse.FromString(
+        encode_answer(Refusal(reason, "some-route", gate="some-gate", body="go away"))
+    )
 
     assert shown(message.refusal) == {
         "reason": f"REFUSAL_REASON_{reason.name}",
         "status": status,
         "message": sentence,
         "route": "some-route",
+        "gate": "some-gate",
+        "body": "go away",
     }
     assert set(shown(message.refusal)) == {field.name for field in route_pb2.Refusal.DESCRIPTOR.fields}
 
@@ -274,3 +296,11 @@ def test_an_explanation_says_why_an_endpoint_was_passed_over() -> None:
         ("a", 1, ""),
         ("never", 0, "its weight is 0"),
     ]
+
+
+def test_a_caller_may_say_that_there_is_no_body() -> None:
+    """Q4: or it might be one whose type is not known."""
+    assert request_of_message(route_pb2.RouteRequest(path="/", body_size=0)).ends
+    assert not request_of_message(route_pb2.RouteRequest(path="/")).ends
+    assert not request_of_message(route_pb2.RouteRequest(path="/", body_size=1)).ends
+    assert not request_of_message(route_pb2.RouteRequest(path="/", body_size=0, body=b"x")).ends

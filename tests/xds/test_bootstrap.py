@@ -69,9 +69,12 @@ def test_has_no_admin_page_where_the_file_says_none() -> None:
 def test_clients_lose_the_internal_headers_before_any_filter() -> None:
     (early,) = manager(bootstrap(a_config())).early_header_mutation_extensions
 
-    removed = [one.remove for one in unpacked(early.typed_config, HeaderMutation()).mutations]
+    mutations = unpacked(early.typed_config, HeaderMutation()).mutations
+    prefixes = tuple(one.remove_on_match.key_matcher.prefix for one in mutations if not one.remove)
+    removed = {one.remove for one in mutations if one.remove}
 
-    assert removed == list(names.INTERNAL_HEADERS)
+    assert prefixes == (names.INTERNAL_PREFIX, names.ENVOY_PREFIX)
+    assert not [name for name in names.INTERNAL_HEADERS if not (name in removed or name.startswith(prefixes))]
 
 
 def test_clients_are_limited() -> None:
@@ -122,7 +125,7 @@ def test_the_sidecar_may_rewrite_paths_and_hosts_and_set_envoys_own_headers() ->
     assert asked.mutation_rules.allow_all_routing.value
     assert asked.mutation_rules.allow_envoy.value
     received = asked.metadata_options.receiving_namespaces.untyped
-    assert list(received) == [names.ENDPOINT_NAMESPACE, names.METADATA_NAMESPACE]
+    assert list(received) == [names.ENDPOINT_NAMESPACE, names.METADATA_NAMESPACE, names.LABELS_NAMESPACE]
 
 
 def test_on_error_refuses_or_names_a_cluster() -> None:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from sidecar import names
 from sidecar.wire import reader
@@ -251,6 +252,21 @@ def test_the_access_log_brings_back_the_ticket_and_who_served(scene: Scene) -> N
     assert common.upstream_remote_address.socket_address.port_value == scene.endpoints["c"].port
     assert entry.response.response_code.value == 200
     assert scene.sidecar.log_names == {names.ACCESS_LOG_NAME}
+
+
+def test_the_access_log_can_tell_the_labels(scene: Scene) -> None:
+    """A8"""
+    labelled = to("other")
+    labelled.dynamic_metadata.update({names.LABELS_NAMESPACE: {"gpu": "1", "sla": "99.9%"}})
+    scene.sidecar.answer = labelled
+    scene.ask("/labelled")
+
+    until(lambda: any(one.request.path == "/labelled" for one in scene.sidecar.logged), "the log")
+
+    (entry,) = [one for one in scene.sidecar.logged if one.request.path == "/labelled"]
+    told = entry.common_properties.metadata.filter_metadata
+    assert MessageToDict(told[names.LABELS_NAMESPACE]) == {"gpu": "1", "sla": "99.9%"}
+    assert MessageToDict(told[names.METADATA_NAMESPACE]) == {names.TICKET_KEY: TICKET}
 
 
 def test_a_request_without_a_ticket_is_not_logged(scene: Scene) -> None:

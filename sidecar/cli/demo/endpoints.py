@@ -1,7 +1,9 @@
 """Small real HTTP endpoints that answer every request with who they are and what they saw."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,17 +16,27 @@ from sidecar.runtime.http import bound, serving
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
+COUNTED: Final = "x-demo-counted"
+"""A header; what comes with it is counted by its value, so that late copies of other requests are not."""
+
+Arrived = Counter[tuple[str, str]]
+"""How many requests came to an endpoint's id with a value of COUNTED, copies among them."""
+
+
 @contextlib.asynccontextmanager
-async def answering(places: list[Place]) -> AsyncIterator[None]:
+async def answering(places: list[Place]) -> AsyncIterator[Arrived]:
     """All of them, while the block runs."""
+    arrived: Arrived = Counter()
     async with contextlib.AsyncExitStack() as stack:
         for place in places:
-            await stack.enter_async_context(serving(_application(place), bound(place.address)))
-        yield
+            await stack.enter_async_context(serving(_application(place, arrived), bound(place.address)))
+        yield arrived
 
 
-def _application(place: Place) -> Starlette:
+def _application(place: Place, arrived: Arrived) -> Starlette:
     async def answer(request: Request) -> Response:
+        if COUNTED in request.headers:
+            arrived[place.id, request.headers[COUNTED]] += 1
         query = f"?{request.url.query}" if request.url.query else ""
         body = await request.body()
         return JSONResponse(

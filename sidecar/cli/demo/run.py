@@ -1,71 +1,114 @@
-"""Starts everything in one process and one Envoy, and stops everything again."""
+"""Starts everything in one process and one Envoy, and stops everything again; checks file after file."""
 
 import asyncio
 import contextlib
+import os
 import shlex
 import signal
 import tempfile
-from collections.abc import Coroutine
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvloop
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from sidecar.cli.demo import envoy as envoy_process
-from sidecar.cli.demo.endpoints import answering
+from sidecar.cli.demo.endpoints import Arrived, answering
+from sidecar.cli.demo.report import Checked, files_table, stops_table
 from sidecar.cli.demo.sidecar import deciding
 from sidecar.cli.demo.stage import CannotStart, Stage, stage
-from sidecar.cli.demo.tour import stops
+from sidecar.cli.demo.tour import Stop, body_of, stops
+from sidecar.config.load import load
 from sidecar.config.schema import Ask
 from sidecar.runtime import logs
 from sidecar.runtime.addresses import CannotListen
 from sidecar.xds.bootstrap import bootstrap
 from sidecar.xds.text import to_yaml
 
-_CURLS_SHOWN = 5
+_CURLS_SHOWN: Final = 5
+_WIDTH: Final = 120
+"""Of the tables in a file or a log, where nobody says otherwise."""
+_LONGEST_BODY_SHOWN: Final = 200
 
 
-def run(path: Path, *, check: bool, transport: str | None = None, envoy: Path | None = None) -> bool:
-    """Run until Ctrl-C; with `check`, send the tour and return whether all held. May raise CannotStart.
+def run(path: Path, *, transport: str | None = None, envoy: Path | None = None) -> bool:
+    """Run until Ctrl-C; False when Envoy ended by itself. May raise CannotStart.
 
     `transport` wins over the file's; `envoy` is the binary to run.
     """
     command = envoy_process.found(envoy)  # before anything is started
-    console = Console(highlight=False)
+    console = _console()
+    return _here(_run(_staged(path, console), console, command, transport))
+
+
+def check(paths: list[Path], *, transport: str | None = None, envoy: Path | None = None) -> bool:
+    """Send the tours of these files, each with an Envoy and a sidecar of its own; whether all held.
+
+    May raise CannotStart.
+    """
+    command = envoy_process.found(envoy)
+    console = _console()
+    for path in paths:
+        if not load(path, 1).config.demo.tour:
+            raise CannotStart(f"{path} has no tour to check: add requests under demo.tour")
+    return _here(_check_all(paths, console, command, transport))
+
+
+def _console() -> Console:
     logs.set_up("text", "warning")
-    staged = stage(path)
-    if check and not staged.loaded.config.demo.tour:
-        raise CannotStart(f"{path} has no tour to check: add requests under demo.tour")
-    for line in staged.moved:
-        console.print(f"[yellow]{escape(line)}[/]")
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH
+    return console
+
+
+def _here(running: Coroutine[Any, Any, bool]) -> bool:
     try:
-        return uvloop.run(
-            _run(staged, console, command, transport or staged.loaded.config.listen.transport, check=check)
-        )
+        return uvloop.run(running)
     except CannotListen as error:
         raise CannotStart(str(error)) from error
 
 
-async def _run(staged: Stage, console: Console, command: str, transport: str, *, check: bool) -> bool:
+def _staged(path: Path, console: Console) -> Stage:
+    staged = stage(path)
+    for line in staged.moved:
+        console.print(f"[yellow]{escape(line)}[/]")
+    return staged
+
+
+def _told() -> asyncio.Event:
+    """Set by SIGTERM and Ctrl-C."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    return told
 
+
+@contextlib.asynccontextmanager
+async def _standing(
+    staged: Stage, command: str, transport: str | None, *, shown: bool
+) -> AsyncIterator[tuple[Process, Arrived]]:
+    """Endpoints, sidecar and Envoy, while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sidecar-demo-")))
-        await stack.enter_async_context(answering(staged.places))
-        await stack.enter_async_context(deciding(staged, transport, scratch, shown=not check))
+        arrived = await stack.enter_async_context(answering(staged.places))
+        transport = transport or staged.loaded.config.listen.transport
+        await stack.enter_async_context(deciding(staged, transport, scratch, shown=shown))
         text = to_yaml(bootstrap(staged.loaded.config))
         process = await stack.enter_async_context(
             envoy_process.proxying(command, text, staged.envoy_admin, scratch)
         )
-        if check:
-            return await _unless_told(_check(staged, console), told, console)
+        yield process, arrived
+
+
+async def _run(staged: Stage, console: Console, command: str, transport: str | None) -> bool:
+    told = _told()
+    async with _standing(staged, command, transport, shown=True) as (process, _):
         _welcome(staged, console)
         waits = {asyncio.ensure_future(told.wait()), asyncio.ensure_future(process.wait())}
         _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -78,8 +121,48 @@ async def _run(staged: Stage, console: Console, command: str, transport: str, *,
     return True
 
 
+async def _check_all(paths: list[Path], console: Console, command: str, transport: str | None) -> bool:
+    told = _told()
+    alone = len(paths) == 1
+    files: list[Checked] = []
+    for number, path in enumerate(paths, 1):
+        if not alone:
+            console.print(f"{number}/{len(paths)} {escape(path.name)}", end=" ")
+        checking = _check(path, console, command, transport, files, alone=alone)
+        if not await _unless_told(checking, told, console):
+            return False
+        file = files[-1]
+        if not alone:
+            console.print(f"{file.held} held, {file.failed} did not, {file.seconds:.1f} s")
+        if alone or file.failed:
+            console.print(stops_table(file.stops))
+    if not alone:
+        console.print(files_table(files))
+    held, failed = sum(file.held for file in files), sum(file.failed for file in files)
+    console.print(f"{held} held, {failed} did not")
+    return failed == 0
+
+
+async def _check(
+    path: Path, console: Console, command: str, transport: str | None, files: list[Checked], *, alone: bool
+) -> bool:
+    """Adds what came of the file's tour. Where it is not alone, not starting is a stop that did not hold."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        staged = _staged(path, console)
+        async with _standing(staged, command, transport, shown=False) as (_, arrived):
+            seen = [stop async for stop in stops(staged.loaded.config.demo.tour, staged.envoy, arrived)]
+    except (CannotStart, CannotListen) as error:
+        if alone:
+            raise
+        seen = [Stop("", "it starts", str(error), held=False)]
+    files.append(Checked(path, seen, clock() - began))
+    return True
+
+
 async def _unless_told(checking: Coroutine[Any, Any, bool], told: asyncio.Event, console: Console) -> bool:
-    """What the check says; False when it was stopped before its end."""
+    """True at its end; False when it was stopped before."""
     check, stop = asyncio.ensure_future(checking), asyncio.ensure_future(told.wait())
     await asyncio.wait({check, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
@@ -90,19 +173,6 @@ async def _unless_told(checking: Coroutine[Any, Any, bool], told: asyncio.Event,
         await check
     console.print("Stopped before the end of the tour.")
     return False
-
-
-async def _check(staged: Stage, console: Console) -> bool:
-    table = Table("", "asked", "expected", "happened", show_lines=True)
-    held = failed = 0
-    async for stop in stops(staged.loaded.config.demo.tour, staged.envoy):
-        sign = "[green]ok[/]" if stop.held else "[bold red]NO[/]"
-        table.add_row(sign, escape(stop.asked), escape(stop.expected), escape(stop.happened))
-        held += stop.held
-        failed += not stop.held
-    console.print(table)
-    console.print(f"{held} held, {failed} did not")
-    return failed == 0
 
 
 def _welcome(staged: Stage, console: Console) -> None:
@@ -116,7 +186,7 @@ def _welcome(staged: Stage, console: Console) -> None:
         console.print(f"  endpoint {place.cluster}/{place.id} at {place.address}")
     console.print("\nTry, in another terminal:")
     asks = config.demo.tour or [Ask.model_validate({"path": "/", "expect": {}})]
-    for ask in asks[:_CURLS_SHOWN]:
+    for ask in [ask for ask in asks if (ask.body_bytes or 0) <= _LONGEST_BODY_SHOWN][:_CURLS_SHOWN]:
         console.print(f"  {escape(_curl(ask, staged.envoy))}", soft_wrap=True)
     console.print("\nEach decision shows here. Ctrl-C stops everything.\n")
 
@@ -130,6 +200,13 @@ def _curl(ask: Ask, envoy: str) -> str:
         headers["host"] = ask.host
     for name, value in headers.items():
         words += ["-H", f"{name}: {value}"]
-    if ask.body is not None:
-        words += ["-d", ask.body]
+    body, kind = body_of(ask)
+    if kind:
+        words += ["-H", f"content-type: {kind}"]
+    if ask.chunked:
+        words += ["-H", "transfer-encoding: chunked"]
+    if body:
+        words += ["-d", body.decode()]
+    if "/." in ask.path:
+        words.append("--path-as-is")
     return shlex.join([*words, f"http://{envoy}{ask.path}"])

@@ -67,9 +67,13 @@ def stage(path: Path) -> Stage:
                 named_by_address[wanted] = endpoint["address"]
             places.append(Place(cluster, name, endpoint["address"]))
     data["routes"] = _renamed(data["routes"], named_by_address)
+    folder = path.parent.absolute()
+    data["context"] = _found_from(folder, data.get("context") or {})
+    if isinstance(envoy.get("jwt"), dict) and isinstance(envoy["jwt"].get("jwks_file"), str):
+        envoy["jwt"] = {**envoy["jwt"], "jwks_file": str(folder / envoy["jwt"]["jwks_file"])}
     text = json.dumps(data, indent=1, ensure_ascii=False)  # every JSON is YAML, and quotes what is text
     return Stage(
-        loads(text, path.name, 1),
+        loads(text, path.name, 1, folder),
         text,
         places,
         listen["grpc"],
@@ -78,6 +82,21 @@ def stage(path: Path) -> Stage:
         envoy["admin"],
         ports.moved,
     )
+
+
+def _found_from(folder: Path, context: dict[str, Any]) -> dict[str, Any]:
+    """With files by their whole path: the demo's copy of the configuration lies in another folder."""
+    return {
+        fact: [
+            {**source, "geoip": str(folder / source["geoip"])}
+            if isinstance(source, dict) and source.get("geoip") is not None
+            else source
+            for source in sources
+        ]
+        if isinstance(sources, list)
+        else sources
+        for fact, sources in context.items()
+    }
 
 
 def _renamed(routes: Any, names: dict[str, str]) -> Any:

@@ -1,10 +1,14 @@
 """A condition on one request, and the exact values that an index may look it up by."""
 
+from collections.abc import Iterable
 from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
 from sidecar.core.request import Request
+
+REGEX_EFFORT: Final = 15
+_MOST_READ: Final = 8
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -46,6 +50,20 @@ class Matcher:
         """The field and values that this condition is equal to asking for, where it is that simple."""
         return None
 
+    def same(self) -> tuple[str, ...] | None:
+        """Equal for conditions that give the same answers: one may stand for all. None: not known."""
+        pin = self.pin()
+        return None if pin is None else ("is", pin.field.name(), *pin.values)
+
+    def effort(self) -> int:
+        """What an answer costs, in comparisons with a text."""
+        return 1
+
+    def reads(self) -> tuple[Field, ...] | None:
+        """All fields whose values its answer depends on, besides path and host. None when it depends on
+        anything else, such as the clock or what is held in memory: then no answer of it may be kept."""
+        return None
+
 
 @final
 class Pin:
@@ -54,6 +72,22 @@ class Pin:
     def __init__(self, field: Field, values: tuple[str, ...]) -> None:
         self.field: Final = field
         self.values: Final = values
+
+
+def read_by(matchers: Iterable[Matcher]) -> tuple[Field, ...] | None:
+    """What any of them reads."""
+    return union([matcher.reads() for matcher in matchers])
+
+
+def union(parts: Iterable[tuple[Field, ...] | None]) -> tuple[Field, ...] | None:
+    """Each field once. None when a part is None, or when they are so many that their values hardly repeat."""
+    found: dict[str, Field] = {}
+    for part in parts:
+        if part is None:
+            return None
+        for field in part:
+            found[field.name()] = field
+    return tuple(found.values()) if len(found) <= _MOST_READ else None
 
 
 def quoted(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Field, Matcher
+from sidecar.core.rules.base import Field, Matcher, read_by, union
 
 _FEW: Final = 4
 """So many routes are tried one by one; more are split where they ask for exact values."""
@@ -43,14 +43,19 @@ class _Group:
     def __init__(self, field: Field, by_value: "dict[str, Bucket]") -> None:
         self.field: Final = field
         self.by_value: Final = by_value
+        self.effort: Final[int] = 1 + max([bucket.effort for bucket in by_value.values()])
 
 
 @final
 class Bucket:
-    """Finds the first route, by rank, among those at one place."""
+    """Finds the first route, by rank, among those at one place.
+
+    `reads` is all that any of them looks at. `effort` is about what it takes to find that none matches.
+    """
 
     def __init__(self, entries: list[Entry]) -> None:
         ordered = sorted(entries, key=lambda entry: entry.rank)
+        self.reads: Final = union([read_by(entry.conditions) for entry in ordered])
         self._first_rank: Final = ordered[0].rank
         groups: list[_Group] = []
         while len(ordered) > _FEW:
@@ -61,6 +66,7 @@ class Bucket:
             groups.append(group)
         self._groups: Final = groups or None
         self._first: Final = _chained(ordered)
+        self.effort: Final[int] = sum([group.effort for group in groups]) + _effort(ordered)
 
     def find(self, request: Request, after: int, before: int) -> int:
         """The lowest rank above `after` and below `before` that matches, else `before`."""
@@ -84,6 +90,16 @@ class Bucket:
                     if bucket is not None:
                         before = bucket.find(request, after, before)
         return before
+
+
+def _effort(entries: Sequence[Entry]) -> int:
+    """Of trying one by one until a route has no condition left. As a rule only the first of each is asked."""
+    effort = 0
+    for entry in entries:
+        if not entry.conditions:
+            break
+        effort += entry.conditions[0].effort()
+    return effort
 
 
 def _chained(entries: Sequence[Entry]) -> Entry | None:

@@ -38,6 +38,16 @@ class Fact(Field):
         self._upper: Final = upper
 
     def read(self, request: Request) -> list[str]:
+        """Resolved once for each request, whichever rules ask."""
+        known = request.facts
+        if known is None:
+            known = request.facts = {}
+        found = known.get(self._fact)
+        if found is None:
+            found = known[self._fact] = self._found(request)
+        return found
+
+    def _found(self, request: Request) -> list[str]:
         for source in self._sources:
             for value in source.read(request):
                 if value:
@@ -57,12 +67,17 @@ class Fact(Field):
 
 @final
 class Priority(Field):
-    """One of the four priorities, `normal` when the request says none or something else."""
+    """One of the four priorities, `normal` when the request says none or something else.
+
+    What a route has set for the request counts before what the request says.
+    """
 
     def __init__(self, sources: tuple[Field, ...]) -> None:
         self._sources: Final = sources
 
     def read(self, request: Request) -> list[str]:
+        if request.priority:
+            return [request.priority]
         for source in self._sources:
             for value in source.read(request):
                 lower = value[:20].strip().lower()

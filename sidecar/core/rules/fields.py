@@ -1,5 +1,6 @@
 """The parts of a request that conditions look at by name."""
 
+from collections.abc import Callable
 from typing import Final, final
 
 from sidecar.core.request import Request
@@ -59,3 +60,20 @@ class CookieField(Field):
 
     def name(self) -> str:
         return f"cookie {self._cookie}"
+
+
+@final
+class PathField(Field):
+    """A part of the path. `capture` returns it, or the empty text where there is none; it is handed in, and
+    must take linear time."""
+
+    def __init__(self, pattern: str, capture: Callable[[str], str]) -> None:
+        self._pattern: Final = pattern
+        self._capture: Final = capture
+
+    def read(self, request: Request) -> list[str]:
+        value = self._capture(request.path)
+        return [value] if value else []
+
+    def name(self) -> str:
+        return f"path by {self._pattern}"

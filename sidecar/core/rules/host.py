@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Matcher, quoted
+from sidecar.core.rules.base import Field, Matcher, quoted
 
 
 @final
@@ -27,6 +27,9 @@ class HostIs(Matcher):
 
     def text(self) -> str:
         return "host is " + " or ".join(quoted(host) for host in self._hosts)
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return ()
 
     def seen(self, request: Request) -> str:
         return quoted(request.host)

@@ -7,10 +7,10 @@ cannot be told apart by exact values, not the number of all routes.
 from typing import Final, final
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Matcher
+from sidecar.core.rules.base import Field, Matcher, union
 from sidecar.core.rules.host import HostIs
 from sidecar.core.rules.logic import alternatives
-from sidecar.core.rules.paths import Paths
+from sidecar.core.rules.paths import Paths, Way
 
 
 @final
@@ -20,19 +20,22 @@ class RuleIndex:
     def __init__(self, matchers: list[Matcher | None]) -> None:
         """A None stands for a route that is switched off: it keeps its rank and never matches."""
         self._end: Final = len(matchers)
-        self._any_host: Final = Paths()
-        self._hosts: Final[dict[str, Paths]] = {}
-        self._suffixes: Final[dict[str, Paths]] = {}
+        places = _Places()
         for rank, matcher in enumerate(matchers):
             if matcher is not None:
                 for conditions in alternatives(matcher):
-                    self._add(rank, conditions)
-        for paths in (self._any_host, *self._hosts.values(), *self._suffixes.values()):
-            paths.seal()
+                    places.add(rank, conditions)
+        texts: dict[str, str] = {}
+        self._any_host: Final = Paths(places.any_host, texts)
+        self._hosts: Final = {host: Paths(ways, texts) for host, ways in places.hosts.items()}
+        self._suffixes: Final = {suffix: Paths(ways, texts) for suffix, ways in places.suffixes.items()}
+        self._least: Final = self._any_host.effort
+        most = max([paths.effort for paths in self._hosts.values()], default=0)
+        self._most: Final = self._least + most + sum([paths.effort for paths in self._suffixes.values()])
 
     def find(self, request: Request, after: int = -1) -> int:
         """The rank of the first route after `after` that matches; -1 when there is none."""
-        before = self._any_host.find(request, after, self._end)
+        before = self._end
         if self._hosts or self._suffixes:
             host = request.host
             paths = self._hosts.get(host)
@@ -45,15 +48,68 @@ class RuleIndex:
                     if paths is not None:
                         before = paths.find(request, after, before)
                     dot = host.find(".", dot + 1)
+        before = self._any_host.find(request, after, before)
         return before if before < self._end else -1
 
-    def _add(self, rank: int, conditions: tuple[Matcher, ...]) -> None:
+    def takes(self, request: Request, effort: int) -> bool:
+        """Whether a look-up at this host may take so much, in comparisons with a text."""
+        took = self._least
+        if took >= effort or self._most < effort:
+            return took >= effort
+        host = request.host
+        paths = self._hosts.get(host)
+        if paths is not None:
+            took += paths.effort
+        if self._suffixes:
+            dot = host.find(".", 1)
+            while dot >= 0:
+                paths = self._suffixes.get(host[dot:])
+                if paths is not None:
+                    took += paths.effort
+                dot = host.find(".", dot + 1)
+        return took >= effort
+
+    def reads(self, request: Request) -> tuple[Field, ...] | None:
+        """The fields on which the answer of `find` may depend for a request with this host and path. None
+        when it may depend on something else, or on too many."""
+        buckets = self._any_host.visited(request)
+        host = request.host
+        paths = self._hosts.get(host)
+        if paths is not None:
+            buckets.extend(paths.visited(request))
+        dot = host.find(".", 1)
+        while dot >= 0:
+            paths = self._suffixes.get(host[dot:])
+            if paths is not None:
+                buckets.extend(paths.visited(request))
+            dot = host.find(".", dot + 1)
+        return union([bucket.reads for bucket in buckets])
+
+
+@final
+class _Places:
+    """Ways to match, by host. Made into `Paths` host by host, so that what a look-up reads lies together.
+    Memory that is not in the processor's cache costs more than all instructions."""
+
+    def __init__(self) -> None:
+        self.any_host: list[Way] = []
+        self.hosts: dict[str, list[Way]] = {}
+        self.suffixes: dict[str, list[Way]] = {}
+        self._once: dict[tuple[str, ...], Matcher] = {}
+
+    def add(self, rank: int, conditions: tuple[Matcher, ...]) -> None:
+        conditions = tuple([self._shared(condition) for condition in conditions])
         for at, condition in enumerate(conditions):
             if isinstance(condition, HostIs):
-                rest = conditions[:at] + conditions[at + 1 :]
+                way = (rank, conditions[:at] + conditions[at + 1 :])
                 for host in condition.exact:
-                    self._hosts.setdefault(host, Paths()).add(rank, rest)
+                    self.hosts.setdefault(host, []).append(way)
                 for suffix in condition.suffixes:
-                    self._suffixes.setdefault(suffix, Paths()).add(rank, rest)
+                    self.suffixes.setdefault(suffix, []).append(way)
                 return
-        self._any_host.add(rank, conditions)
+        self.any_host.append((rank, conditions))
+
+    def _shared(self, condition: Matcher) -> Matcher:
+        """One object for all conditions that are the same."""
+        same = condition.same()
+        return condition if same is None else self._once.setdefault(same, condition)

@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Matcher, Pin
+from sidecar.core.rules.base import Field, Matcher, Pin, read_by
 
 
 @final
@@ -25,6 +25,12 @@ class All(Matcher):
     def seen(self, request: Request) -> str:
         return "; ".join(part.seen(request) for part in self.parts)
 
+    def reads(self) -> tuple[Field, ...] | None:
+        return read_by(self.parts)
+
+    def effort(self) -> int:
+        return sum([part.effort() for part in self.parts])
+
 
 @final
 class AnyOf(Matcher):
@@ -45,6 +51,12 @@ class AnyOf(Matcher):
     def seen(self, request: Request) -> str:
         return "; ".join(part.seen(request) for part in self.parts)
 
+    def reads(self) -> tuple[Field, ...] | None:
+        return read_by(self.parts)
+
+    def effort(self) -> int:
+        return sum([part.effort() for part in self.parts])
+
     def pin(self) -> Pin | None:
         """Alternatives on one field are one pin; anything else is none."""
         values: list[str] = []
@@ -63,6 +75,16 @@ class AnyOf(Matcher):
 class Not(Matcher):
     def __init__(self, part: Matcher) -> None:
         self.part: Final = part
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return self.part.reads()
+
+    def effort(self) -> int:
+        return self.part.effort()
+
+    def same(self) -> tuple[str, ...] | None:
+        same = self.part.same()
+        return None if same is None else ("not", *same)
 
     def matches(self, request: Request) -> bool:
         return not self.part.matches(request)

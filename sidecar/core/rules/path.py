@@ -11,7 +11,7 @@ from typing import Final, final
 from mypy_extensions import mypyc_attr
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Matcher, quoted
+from sidecar.core.rules.base import REGEX_EFFORT, Field, Matcher, quoted
 
 EXACT: Final = 4
 PATTERN: Final = 3
@@ -27,6 +27,9 @@ class PathMatcher(Matcher):
 
     kind: int
     literal: int
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return ()
 
     def seen(self, request: Request) -> str:
         return quoted(request.path)
@@ -120,6 +123,9 @@ class PathRegex(PathMatcher):
 
     def matches(self, request: Request) -> bool:
         return bool(self._search(request.path))
+
+    def effort(self) -> int:
+        return REGEX_EFFORT
 
     def text(self) -> str:
         return f"path matches regex {self._pattern}"

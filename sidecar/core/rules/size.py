@@ -1,21 +1,51 @@
-"""The size of a request's body, as its head says it."""
+"""The size of a request's body: as its head says it, else as it was counted."""
 
 from typing import Final, final
 
-from sidecar.core.request import Request
-from sidecar.core.rules.base import Matcher
+from sidecar.core.request import UNKNOWN_SIZE, Request
+from sidecar.core.rules.base import Field, Matcher
 
-UNKNOWN: Final = -1
-_MOST_DIGITS: Final = 18  # more would not fit into 64 bits, and no body is that large
+UNKNOWN: Final = UNKNOWN_SIZE
+_MOST_DIGITS: Final = 18  # more would not fit into 64 bits
+_LARGEST: Final = 10**18 - 1
+"""What more digits count as: a limit must not be passed by a length beyond all measure."""
+_INSIDE: Final = ["inside"]
+_OUTSIDE: Final = ["outside"]
 
 
-def size_of(request: Request) -> int:
-    """In bytes, from content-length; UNKNOWN without one, because a body may follow whatever the method."""
+def size_of(request: Request, enough: int = 0, *, end: bool = True) -> int:
+    """In bytes: from content-length, or 0 where the head is all, or counted (see `Attached.body_size`).
+    UNKNOWN where nothing tells, because a body may follow whatever the method."""
     written = request.headers.first("content-length")
-    if written is None:
-        return UNKNOWN
-    digits = written.strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else UNKNOWN
+    if written is not None:
+        digits = written.strip()
+        if not (digits.isascii() and digits.isdigit()):
+            return UNKNOWN
+        return int(digits) if len(digits) <= _MOST_DIGITS else _LARGEST
+    if request.ends:
+        return 0
+    return UNKNOWN if request.attached is None else request.attached.body_size(enough, end=end)
+
+
+@final
+class _Within(Field):
+    """Whether the size is within two bounds: all that an answer can depend on, and few values."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least: Final = least
+        self.most: Final = most
+
+    def read(self, request: Request) -> list[str]:
+        return _INSIDE if self.holds(request) else _OUTSIDE
+
+    def holds(self, request: Request) -> bool:
+        if self.most < 0:
+            return size_of(request, self.least, end=False) >= self.least
+        size = size_of(request, self.most + 1)
+        return size != UNKNOWN and self.least <= size <= self.most
+
+    def name(self) -> str:
+        return f"body size {self.least} to {self.most}"
 
 
 @final
@@ -25,20 +55,22 @@ class SizeWithin(Matcher):
     def __init__(self, least: int, most: int = -1) -> None:
         if least < 0 or 0 <= most < least:
             raise ValueError(f"no size is between {least} and {most}")
-        self._least: Final = least
-        self._most: Final = most
+        self._within: Final = _Within(least, most)
 
     def matches(self, request: Request) -> bool:
-        size = size_of(request)
-        return size >= self._least and (self._most < 0 or size <= self._most) and size != UNKNOWN
+        return self._within.holds(request)
 
     def text(self) -> str:
-        if self._most < 0:
-            return f"body has at least {self._least} bytes"
-        if self._least == 0:
-            return f"body has at most {self._most} bytes"
-        return f"body has {self._least} to {self._most} bytes"
+        least, most = self._within.least, self._within.most
+        if most < 0:
+            return f"body has at least {least} bytes"
+        if least == 0:
+            return f"body has at most {most} bytes"
+        return f"body has {least} to {most} bytes"
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._within,)
 
     def seen(self, request: Request) -> str:
-        size = size_of(request)
+        size = size_of(request, self._within.least)
         return "not known" if size == UNKNOWN else f"{size} bytes"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from sidecar.core.request import Request
-from sidecar.core.rules.base import Field, Matcher, Pin, quoted, shown
+from sidecar.core.rules.base import REGEX_EFFORT, Field, Matcher, Pin, quoted, shown
 
 
 @final
@@ -23,6 +23,9 @@ class OneOf(Matcher):
     def text(self) -> str:
         wanted = " or ".join(quoted(value) for value in self._values)
         return f"{self._field.name()} is {wanted}"
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
 
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))
@@ -46,6 +49,12 @@ class StartsWith(Matcher):
     def text(self) -> str:
         return f"{self._field.name()} starts with {quoted(self._prefix)}"
 
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
+
+    def same(self) -> tuple[str, ...] | None:
+        return ("starts with", self._field.name(), self._prefix)
+
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))
 
@@ -64,6 +73,12 @@ class EndsWith(Matcher):
 
     def text(self) -> str:
         return f"{self._field.name()} ends with {quoted(self._suffix)}"
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
+
+    def same(self) -> tuple[str, ...] | None:
+        return ("ends with", self._field.name(), self._suffix)
 
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))
@@ -84,6 +99,12 @@ class Contains(Matcher):
     def text(self) -> str:
         return f"{self._field.name()} contains {quoted(self._part)}"
 
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
+
+    def same(self) -> tuple[str, ...] | None:
+        return ("contains", self._field.name(), self._part)
+
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))
 
@@ -103,8 +124,17 @@ class Regex(Matcher):
                 return True
         return False
 
+    def effort(self) -> int:
+        return REGEX_EFFORT
+
     def text(self) -> str:
         return f"{self._field.name()} matches {self._pattern}"
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
+
+    def same(self) -> tuple[str, ...] | None:
+        return ("matches", self._field.name(), self._pattern)
 
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))
@@ -122,6 +152,12 @@ class Present(Matcher):
 
     def text(self) -> str:
         return f"{self._field.name()} is present"
+
+    def reads(self) -> tuple[Field, ...] | None:
+        return (self._field,)
+
+    def same(self) -> tuple[str, ...] | None:
+        return ("is present", self._field.name())
 
     def seen(self, request: Request) -> str:
         return shown(self._field.read(request))

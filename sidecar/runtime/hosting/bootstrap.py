@@ -10,6 +10,7 @@ _TYPES: Final = "type.googleapis.com/envoy.extensions."
 _NEVER: Final = "0s"
 _MOST_STREAMS: Final = 100_000  # the Envoy that asks opens one stream for each request in flight
 _BUFFER_BYTES: Final = 5 * 1024 * 1024  # of one stream; above the largest message
+_WINDOW_BYTES: Final = 256 * 1024  # of one stream; what the peer may send ahead of what is read
 _MOST_HEADERS: Final = 10_000
 _MOST_HEADERS_KB: Final = 128
 _NO_LIMIT: Final = 2**32 - 1
@@ -54,6 +55,7 @@ def _manager(module: str, application: str) -> Json:
             # Envoy's other codec takes a thousand resets in short time for an attack and ends the connection.
             "use_oghttp2_codec": True,
             "max_concurrent_streams": _MOST_STREAMS,
+            "initial_stream_window_size": _WINDOW_BYTES,
             # One bad head ends its stream, not the connection with all that others ask on it.
             "override_stream_error_on_invalid_http_message": True,
         },

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.core.decision import Refusal
+from sidecar.core.refusal import Refusal
 from sidecar.core.rules.host import HostIs
 from tests.builders import a_request, a_route, an_engine, decided
 

@@ -1,6 +1,6 @@
 """All of, any of, not."""
 
-from sidecar.core.decision import Refusal
+from sidecar.core.refusal import Refusal
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.fields import HeaderField
 from sidecar.core.rules.host import HostIs

@@ -1,0 +1,41 @@
+"""The whole file."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sidecar.config.schema.base import Section
+from sidecar.config.schema.clusters import Cluster
+from sidecar.config.schema.context import Context
+from sidecar.config.schema.demo import Demo
+from sidecar.config.schema.gates import Gate
+from sidecar.config.schema.process import Envoy, Listen, Tickets
+from sidecar.config.schema.routes import Route
+from sidecar.config.values import Name, SecondsAboveZero
+
+
+class RouteCache(Section):
+    """Which route was found for which facts. It is emptied by every change of the file."""
+
+    entries: Annotated[int, Field(ge=0, le=1_000_000)] = Field(10_000, description="at most; 0 for no cache")
+    ttl: SecondsAboveZero = Field("1h", validate_default=True, description="how long an entry counts")
+    always: bool = Field(False, description="remember what is found quickly, too")
+
+
+class Config(Section):
+    """The whole file."""
+
+    listen: Listen = Field(Listen(), description="where the sidecar listens")
+    envoy: Envoy = Field(Envoy(), description="Envoy's side, for `sidecar envoy` and `sidecar demo`")
+    on_error: str = Field("refuse", description="refuse, or the cluster to use when the sidecar itself fails")
+    tickets: Tickets = Field(Tickets(), description="decisions whose outcome is awaited")
+    clusters: dict[Name, Cluster] = Field({}, description="where requests can go")
+    context: Context = Field(Context(), description="where facts about a request come from")
+    models: dict[str, str] = Field(
+        {}, description="other names of models: alias to model, in chains if need be"
+    )
+    flags: dict[str, bool] = Field({}, description="flags that are on or off where a request does not say")
+    gates: list[Gate] = Field([], description="who gets in at all, asked before any route; the first refuses")
+    route_cache: RouteCache = Field(RouteCache(), description="which route was found for what")
+    routes: list[Route] = Field([], description="which request goes where")
+    demo: Demo = Field(Demo(), description="requests that show what the file does")
