@@ -68,4 +68,6 @@ def told(admin: str, method: str, path: tuple[str, ...], body: dict[str, Any]) -
             click.echo(line, err=True)
         return 2 if status < 404 else 1
     click.echo(f"{answer['done']} (generation {answer['generation']}), {answer['lasts']}")
+    for note in answer.get("notes", []):
+        click.echo(f"note: {note}", err=True)
     return 0

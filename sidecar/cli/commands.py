@@ -240,7 +240,7 @@ def explain(
     Exits with 1 when the request would be refused.
     """
     from sidecar.cli.explain import explained, print_as_json, print_as_text
-    from sidecar.wire.normal import normal
+    from sidecar.normal import normal
 
     if not path.startswith("/"):
         raise click.UsageError(f"--path must start with /, got {path!r}")

@@ -18,6 +18,8 @@ from sidecar.names import ENVOY_PREFIX, JWT_CLAIMS, JWT_NAMESPACE
 
 _LONGEST_PATH: Final = 512
 _INDEX: Final = re.compile(r"[0-9]{1,9}")
+_NEGATIVE: Final = re.compile(r"(.*\[)?-[0-9]{1,9}\]?")
+_BRACKETS: Final = re.compile(r"""\[(?:([0-9]{1,9})|["']([^"'\[\]]+)["'])\]""")
 _MOST_ALTERNATIVES: Final = 64
 
 
@@ -65,9 +67,23 @@ def _is_path(path: str, where: Where, findings: Findings) -> bool:
             f"{shown(path)} is no path into a body",
             "write keys and places with dots between, such as messages.0.role",
         )
+    elif any(_NEGATIVE.fullmatch(part) for part in path.split(".")):
+        findings.add(where, f"{shown(path)} has a place before the first", "places are counted from 0")
+    elif (plain := _plain(path)) != path:
+        findings.add(where, f"{shown(path)} is in another notation than paths here", f"write {plain}")
     else:
         return True
     return False
+
+
+def _plain(path: str) -> str:
+    """What JSONPath (`$.items[0]`), a pointer (`/items/0`) or code (`items[0]`) means, as written here."""
+    if path.startswith("/") and len(path) > 1:
+        return path[1:].replace("/", ".")
+    plain = _BRACKETS.sub(lambda found: f".{found[1] or found[2]}", path)
+    if plain != path:
+        plain = plain.removeprefix("$").removeprefix(".")
+    return plain.removeprefix("$.")
 
 
 def _body_source(path: str, where: Where, findings: Findings) -> Field | None:

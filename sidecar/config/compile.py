@@ -25,6 +25,8 @@ from sidecar.core.strategies.round_robin import RoundRobin
 
 _TARGETS = ("to", "pool", "split")
 _DESTINATIONS = (*_TARGETS, "redirect", "respond", "reject", "set")
+_LEAST_TIMEOUT_S = 0.001
+_MOST_BODY = 64 * 1024 * 1024
 _ON_THE_WAY = ("rewrite", "timeout", "idle_timeout", "buffer", "fault", "mirror")
 
 
@@ -58,6 +60,7 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
         cached_always=cache.always,
     )
     note_claims(drawn.config, findings)
+    _note_unprotected(drawn.config, findings)
     _note_unused(drawn, targets, findings)
     _note_unreached(plan, places, findings)
     return plan
@@ -76,6 +79,22 @@ def _check_listeners(drawn: Draft, findings: Findings) -> None:
     if listen.admin in taken and not listen.admin.endswith(":0"):
         findings.add(
             ("listen", "admin"), f"{shown(listen.admin)} is listened on for grpc already", "use another port"
+        )
+    places = dict.fromkeys(grpc, "listen.grpc")
+    if listen.admin is not None:
+        places.setdefault(listen.admin, "listen.admin")
+    envoy = drawn.config.envoy
+    for key, written in (("listen", envoy.listen), ("admin", envoy.admin)):
+        if written is None or written.endswith(":0"):
+            continue
+        if written in places:
+            findings.add(("envoy", key), f"{shown(written)} is {places[written]} already", "use another port")
+        places.setdefault(written, f"envoy.{key}")
+    if envoy.body_limit > _MOST_BODY:
+        findings.add(
+            ("envoy", "body_limit"),
+            "must be at most 64MB",
+            "bodies are held in memory until rules know enough",
         )
 
 
@@ -126,6 +145,8 @@ def _route(
     rewrite = None
     if written.rewrite is not None:
         rewrite = compile_rewrite(written.rewrite, (*where, "rewrite"), findings)
+    if written.timeout is not None and 0 < written.timeout < _LEAST_TIMEOUT_S:
+        findings.add((*where, "timeout"), "must be at least 1ms, or 0s for none", "Envoy counts milliseconds")
     if written.share == 0:
         findings.add((*where, "share"), "a share of 0 takes no request", "use enabled: false")
     if arms is None or strategy is None:
@@ -268,6 +289,20 @@ def _sticky(
     if not fields and not drawn.unsure(("context",), by):
         findings.add(place, f"context.{by} has no source", "give it one")
     return fields
+
+
+def _note_unprotected(config: schema.Config, findings: Findings) -> None:
+    """Rules that protect something do so only while they are asked."""
+    passed = ["gates"] if config.gates else []
+    if any(route.reject is not None and route.enabled for route in config.routes):
+        passed.append("routes that reject")
+    if passed and config.on_error != "refuse":
+        findings.note(
+            ("on_error",),
+            f"where the sidecar fails or is too slow, requests go past the {' and the '.join(passed)} "
+            f"to {config.on_error}",
+            "write refuse where one of them protects something",
+        )
 
 
 def _note_unused(drawn: Draft, targets: Targets, findings: Findings) -> None:

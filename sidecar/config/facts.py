@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from sidecar.config import schema
+from sidecar.config.countries import COUNTRIES, MEANT
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.fields import FieldOf, field_of_source
 from sidecar.config.geoip import Databases
@@ -77,6 +78,8 @@ class Facts:
         if not values or "" in values:
             findings.add(where, "must not be empty", "list at least one value, or leave it out")
             return None
+        if fact == "country":
+            _note_countries(values, where, findings)
         field = self._facts[fact]
         return OneOf(field, tuple(dict.fromkeys(field.meant(value) for value in values)))
 
@@ -128,6 +131,17 @@ def _fields(
         field_of_source(source, ("context", fact, at), findings, more) for at, source in enumerate(sources)
     ]
     return tuple(field for field in read if field is not None)
+
+
+def _note_countries(values: list[str], where: Where, findings: Findings) -> None:
+    for at, value in enumerate(values):
+        if value.upper() not in COUNTRIES:
+            meant = MEANT.get(value.upper())
+            findings.note(
+                (*where, at),
+                f"{shown(value)} is the code of no country",
+                f"write {meant}" if meant else "write two letters of ISO 3166, such as DE",
+            )
 
 
 def _flattened(models: dict[str, str], findings: Findings) -> dict[str, str]:

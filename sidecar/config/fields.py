@@ -11,8 +11,12 @@ from sidecar.config.patterns import capturer
 from sidecar.config.values import HEADER_NAME
 from sidecar.core.rules.base import Field
 from sidecar.core.rules.fields import CookieField, HeaderField, PathField, QueryField
+from sidecar.names import ENVOY_PREFIX, INTERNAL_PREFIX
 
 _HEADER: Final = re.compile(HEADER_NAME)
+
+_SET_BY_ENVOY: Final = "x-envoy-external-address"
+"""After it has taken off what a client sent under such names."""
 
 FieldOf = Callable[[Any, Where, Findings], Field | None]
 """From what the file says of the place, most often its name."""
@@ -26,6 +30,10 @@ def header_field(name: str, where: Where, findings: Findings) -> Field | None:
         findings.add(where, f"{shown(name)} is not asked for as a header", "use path, methods or hosts")
     elif not _HEADER.fullmatch(name):
         findings.add(where, f"{shown(name)} is not a header name", "use letters, digits and '-'")
+    elif lower.startswith((INTERNAL_PREFIX, ENVOY_PREFIX)) and lower != _SET_BY_ENVOY:
+        findings.add(
+            where, f"Envoy lets no client send {shown(name)}", "give it a name that begins in another way"
+        )
     else:
         return HeaderField(lower)
     return None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 from sidecar.config import schema
@@ -9,6 +10,7 @@ from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
 from sidecar.config.fields import header_field, listed
 from sidecar.config.matches import path_condition
+from sidecar.config.messages import NO_SUM
 from sidecar.config.sections import Draft
 from sidecar.core.gates import Gate
 from sidecar.core.refusal import Reason, Refusal
@@ -22,6 +24,7 @@ KINDS: Final = ("ip", "country", "require", "upload")
 _COUNTRY: Final = re.compile(r"[A-Za-z][A-Za-z0-9]")
 """A letter and a digit is what proxies write for what is no country, such as T1."""
 _SUM: Final = re.compile(r"[0-9a-fA-F]{64}")
+_NOTHING: Final = sha256(b"").hexdigest()
 _TYPE: Final = re.compile(
     r"(\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})/(\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})"
 )
@@ -115,10 +118,12 @@ def _require(name: str, gate: schema.RequireGate, where: Where, findings: Findin
     header_field(gate.header, (*where, "header"), findings)
     for at, written in enumerate(gate.sha256):
         if not _SUM.fullmatch(written):  # not shown: it may be the key itself
+            findings.add((*where, "sha256", at), *NO_SUM)
+        elif written.lower() == _NOTHING:
             findings.add(
                 (*where, "sha256", at),
-                "is no SHA-256 sum, which has 64 hexadecimal digits",
-                "write what `printf %s KEY | sha256sum` prints",
+                "is the sum of an empty text, which is no key",
+                "write what `printf %s KEY | sha256sum` prints, with the key itself for KEY",
             )
     sums = tuple(written.lower() for written in gate.sha256)
     required = KeyKnown(gate.header, sums) if sums else Filled(gate.header)

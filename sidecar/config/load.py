@@ -4,7 +4,7 @@ Safe to call in another thread while requests are served: it shares nothing and 
 interpreter to itself for long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,14 +19,15 @@ from sidecar.core.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`notes` are warnings, one line each, such as a cluster that no route uses. `text` is what was read, and
-    `files` what was read besides, as it was then."""
+    """`notes` are warnings, one line each, such as a cluster that no route uses, and `noted` the same with
+    their places. `text` is what was read, and `files` what was read besides, as it was then."""
 
     config: schema.Config
     plan: Plan
     notes: list[str]
     text: str = ""
     files: Mapping[Path, Stamp] = field(default_factory=dict)
+    noted: Sequence[Problem] = ()
 
 
 def load(path: Path, generation: int) -> Loaded:
@@ -68,7 +69,7 @@ def loads(text: str, name: str, generation: int, folder: Path = Path(), *, numbe
         raise ConfigError(name, document.problems + (_with_lines(text, rest) if numbered else rest))
     told = _with_lines(text, findings.notes) if numbered else findings.notes
     notes = sorted(told, key=lambda note: note.line)
-    return Loaded(drawn.config, plan, [note.text(name) for note in notes], text, databases.read)
+    return Loaded(drawn.config, plan, [note.text(name) for note in notes], text, databases.read, notes)
 
 
 def _without_echoes(problems: list[Problem], told: list[Problem]) -> list[Problem]:

@@ -19,6 +19,7 @@ from sidecar.core.rules.host import HostIs
 from sidecar.core.rules.logic import All, AnyOf, Not
 from sidecar.core.rules.path import PathIs, PathPattern, PathRegex, PathStarts, PathUnder
 from sidecar.core.rules.where import Contains, EndsWith, OneOf, Present, Regex, StartsWith
+from sidecar.normal import normal
 
 MOST_DEPTH: Final = 32
 _KINDS: Final = ("exact", "prefix", "regex")
@@ -129,12 +130,13 @@ def _prefix(prefix: str, whole_segments: bool, where: Where, findings: Findings)
             f"write path: {prefix}" if prefix.isprintable() and len(prefix) <= 60 else "write it as path: …",
         )
         return None
-    if not _is_path(prefix, where, findings):
+    if not _is_path(prefix, where, findings, whole_segments=whole_segments):
         return None
     return PathUnder(prefix) if whole_segments else PathStarts(prefix)
 
 
-def _is_path(path: str, where: Where, findings: Findings) -> bool:
+def _is_path(path: str, where: Where, findings: Findings, *, whole_segments: bool = True) -> bool:
+    """Without `whole_segments` the last one may go on."""
     if not path.startswith("/"):
         findings.add(where, f"must start with /, got {shown(path)}", "paths are matched from their beginning")
     elif "//" in path:
@@ -148,7 +150,23 @@ def _is_path(path: str, where: Where, findings: Findings) -> bool:
     elif not path.isascii():  # Envoy answers such a path with 400, so this would never match
         findings.add(where, f"{shown(path)} holds a letter outside ASCII", f"write {quote(path, '/*%')}")
     else:
+        return _is_normal(path, "" if whole_segments else "x", where, findings)
+    return False
+
+
+def _is_normal(path: str, rest: str, where: Where, findings: Findings) -> bool:
+    """No request has another path than a normal one. `rest` is what a path may go on with."""
+    try:
+        seen = normal(path + rest)
+    except ValueError as error:
+        findings.add(where, str(error), "no request has such a path")
+        return False
+    if seen == path + rest:
         return True
+    spelling = seen.replace("//", "/").removesuffix(rest)
+    findings.add(
+        where, f"no request has the path {shown(path)}, as paths are made normal", f"write {spelling}"
+    )
     return False
 
 

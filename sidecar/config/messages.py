@@ -38,6 +38,16 @@ _SWITCHES: Final = {
     "off": "write false",
     "false": "write false, without quotes",
 }
+_SUMS: Final = "sha256"
+"""What stands there may be the key itself, which no message shows."""
+NO_SUM: Final = (
+    "is no SHA-256 sum, which has 64 hexadecimal digits",
+    "write what `printf %s KEY | sha256sum` prints",
+)
+_NO_SUMS: Final = (
+    "must be a list of SHA-256 sums",
+    "write [SUM] with what `printf %s KEY | sha256sum` prints",
+)
 _EXPECTED: Final = re.compile(r"'([^']*)'|\b(\d+)\b")
 
 
@@ -57,6 +67,8 @@ def translate(
         if details["type"] == "extra_forbidden":
             known = _keys_at(model, steps[:-1])
             findings.unknown(where + steps, "unknown key", str(steps[-1]), known)
+        elif _SUMS in steps:
+            findings.add(where + steps, *(_NO_SUMS if steps[-1] == _SUMS else NO_SUM))
         else:
             message, remedy = sentence(details)
             findings.add(where + steps, message, remedy)

@@ -2,7 +2,7 @@
 
 request ─► gates ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
              └ Refusal  ├ none: Refusal     │                 └ none: Refusal                └─ Ticket
-                        └ direct: Reply     └── all before admit only reads: explain is the same way without it
+                        └ direct: Reply     └── all before admit only reads: explain is the same without it
 outcome ─► settle ─► learners
 """
 
@@ -23,8 +23,10 @@ from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Redirect
 from sidecar.core.request import Request
+from sidecar.core.rules.base import quoted
 from sidecar.core.rules.cache import RouteCache
 from sidecar.core.rules.logic import All
+from sidecar.core.rules.path import climbs
 from sidecar.core.split import unit_hash
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
@@ -33,6 +35,12 @@ from sidecar.core.strategies.base import Turn
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
 _NO_ROUTE: Final = Refusal(Reason.NO_ROUTE)
+_CLIMBS: Final = Refusal(
+    Reason.INVALID_REQUEST,
+    gate="path-parameters",
+    message="no segment of the path may be . or .. with parameters",
+)
+"""By a gate that is always there, before those of the file."""
 _NO_POOL: Final = Pool("", Candidates([]))
 
 
@@ -106,7 +114,11 @@ class Engine:
         rng = Random()
         rng.setstate(self._rng.getstate())
         answer = self._answer(request, None, rng, now)
-        gates = [
+        gates = []
+        if answer is _CLIMBS:
+            told = "a segment of the path is . or .. with parameters"
+            gates.append(GateVerdict(_CLIMBS.gate, told, quoted(request.path), True))
+        gates += [
             GateVerdict(
                 gate.name, gate.refuses.text(), gate.refuses.seen(request), gate.refuses.matches(request)
             )
@@ -129,6 +141,8 @@ class Engine:
 
     def _answer(self, request: Request, cache: RouteCache | None, rng: Random, now: float) -> Answer:
         plan = self._plan
+        if climbs(request.path):
+            return _CLIMBS
         if plan.gates is not None:
             refusal = plan.gates.refusal(request)
             if refusal is not None:

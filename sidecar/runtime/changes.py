@@ -55,7 +55,7 @@ def changes(reloader: Reloader) -> list[Route]:
             try:
                 edit = asked(request, await _body(request, method))
                 by = request.client.host if request.client else "unknown"
-                done, generation = await reloader.change(edit, by)
+                done, generation, notes = await reloader.change(edit, by)
             except _Refused as refused:
                 return JSONResponse({"error": str(refused)}, refused.status)
             except NotThere as error:
@@ -68,7 +68,7 @@ def changes(reloader: Reloader) -> list[Route]:
             except Exception as bug:
                 log.exception("change_failed", error=repr(bug))
                 return JSONResponse({"error": "a bug; the sidecar's log says more"}, 500)
-            return JSONResponse({"done": done, "generation": generation, "lasts": LASTS})
+            return JSONResponse({"done": done, "generation": generation, "lasts": LASTS, "notes": notes})
 
         return Route(path, change, methods=[method])
 

@@ -83,13 +83,13 @@ class Health:
         name = _parsed(health_pb2.HealthCheckRequest, data).service
         told = -1
         while True:
-            changed = self._changed
+            changed, leaving = self._changed, self._leaving  # either may change while a status is sent
             known = self.status(name)
             status = int(_Status.SERVICE_UNKNOWN) if known is None else known
             if status != told:
                 told = status
                 yield _encoded(_Status(status=status))
-            if self._leaving:  # this was the last change: the stream ends with OK
+            if leaving:  # this was the last change: the stream ends with OK
                 return
             await changed.wait()
 

@@ -35,13 +35,25 @@ class _Server(uvicorn.Server):
         yield
 
 
+def configured(app: Starlette) -> uvicorn.Config:
+    """How it is served. The peer's address decides who may change something: no header may say another."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        forwarded_allow_ips="",
+    )
+    config.load()
+    return config
+
+
 @contextlib.asynccontextmanager
 async def serving(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
     """Serve while the block runs."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
-    server = _Server(config)
+    server = _Server(configured(app))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,6 +30,16 @@ from sidecar.runtime.measures import Measures
 log = structlog.get_logger("config")
 
 _SWITCH_S: Final = 0.0005
+_MOST_KEYS: Final = 20
+"""So many keys are named that need Envoy anew."""
+
+
+class Changed(NamedTuple):
+    """What a command did, the generation in force, and what one should know of it, a line each."""
+
+    done: str
+    generation: int
+    notes: list[str]
 
 
 class Reloader:
@@ -51,6 +62,9 @@ class Reloader:
         self._seen: Stamp = stamp(path)
         self._seen_besides: dict[Path, Stamp] = dict(loaded.files)
         self._turn: Final = asyncio.Lock()
+        self._printed: _ForEnvoy | None = None
+        """What `sidecar envoy` makes of the file as it was last read, which is what Envoy was given as far as
+        anybody knows here: no change by command gets there. None until it is asked for first."""
 
     def tell(self) -> None:
         """Reload now, changed or not."""
@@ -76,20 +90,28 @@ class Reloader:
                 self._measures.reloads["refused"] += 1
                 log.exception("reload_failed", error=repr(bug))
 
-    async def change(self, edit: Edit, by: str) -> tuple[str, int]:
-        """Apply an edit to the configuration in force. Returns what it did and the generation in force.
+    async def change(self, edit: Edit, by: str) -> Changed:
+        """Apply an edit to the configuration in force.
 
         May raise NotThere or ConfigError: then nothing has changed. `by` says in the log who asked for it.
         """
         async with self._turn:
             generation = self._loaded.plan.generation + 1
             with _giving_way():
-                change, done = await asyncio.to_thread(_changed, self._path, generation, self._loaded, edit)
+                change, done, self._printed = await asyncio.to_thread(
+                    _changed, self._path, generation, self._loaded, self._printed, edit
+                )
                 if change is None:
-                    return f"nothing to do: {done}", generation - 1
+                    return Changed(f"nothing to do: {done}", generation - 1, [])
                 await self._apply(change)
                 log.info("config_changed", change=done, by=by, generation=generation)
-            return done, generation
+            notes = [note for note in change.new_notes if not note.endswith(f": {done}")]
+            if change.outdated:
+                notes.append(
+                    f"Envoy still has the old {_listed(change.outdated)}: write the change into the file, "
+                    "and give Envoy what `sidecar envoy` prints then"
+                )
+            return Changed(done, generation, notes)
 
     async def _reload(self, *, again: bool) -> None:
         """From the file, or once more from the text in force, when a file that it names has changed."""
@@ -98,7 +120,10 @@ class Reloader:
             read = _read_again if again else _read
             try:
                 with _giving_way():
-                    change = await asyncio.to_thread(read, self._path, generation, self._loaded)
+                    change, printed = await asyncio.to_thread(
+                        read, self._path, generation, self._loaded, self._printed
+                    )
+                    self._printed = printed
                     if change is None:
                         self._measures.reloads["unchanged"] += 1
                         log.info("config_unchanged", generation=generation - 1)
@@ -126,47 +151,87 @@ class Reloader:
             log.warning(
                 "restart_needed", reason="listen, tickets.most and envoy.feedback are read at start only"
             )
-        if change.outdates_envoy:
-            log.warning("envoy_outdated", reason="this change needs what `sidecar envoy` prints now")
+        if change.outdated:
+            log.warning(
+                "envoy_outdated",
+                reason="this change needs what `sidecar envoy` prints now"
+                if change.from_file
+                else "this change is to be written into the file, and needs what `sidecar envoy` prints then",
+                keys=_listed(change.outdated),
+            )
         await asyncio.to_thread(old.clear)  # a large plan takes a while to go, too
         gc.freeze()  # and what stays would make each later collection a pause of a tenth of a second
 
 
 class _Change(NamedTuple):
-    """A file that says something new."""
+    """What is new. `outdated` names the keys of which Envoy's configuration has other values."""
 
     loaded: Loaded
     routes: set[str]
     needs_restart: bool
-    outdates_envoy: bool
+    outdated: list[str]
+    from_file: bool
+    new_notes: list[str]
 
 
-def _read(path: Path, generation: int, old: Loaded) -> _Change | None:
-    """What the file says, None when nothing new. All that takes long for a large file is done here."""
+_ForEnvoy = dict[str, object]
+
+
+def _read(
+    path: Path, generation: int, old: Loaded, printed: "_ForEnvoy | None"
+) -> "tuple[_Change | None, _ForEnvoy]":
+    """What the file says, None when nothing new, and what Envoy needs of it. All that takes long for a large
+    file is done here."""
     if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would be waited for without end
         raise ConfigError(str(path), [Problem((), "is no regular file", "put the configuration in a file")])
-    return _difference(load(path, generation), old)
+    loaded = load(path, generation)
+    needed = _for_envoy(loaded.config)
+    before = _for_envoy(old.config) if printed is None else printed
+    return _difference(loaded, old, _differing(before, needed), from_file=True), needed
 
 
-def _read_again(path: Path, generation: int, old: Loaded) -> _Change | None:
-    return _difference(loads(old.text, str(path), generation, path.parent, numbered=False), old)
+def _read_again(
+    path: Path, generation: int, old: Loaded, printed: "_ForEnvoy | None"
+) -> "tuple[_Change | None, _ForEnvoy | None]":
+    loaded = loads(old.text, str(path), generation, path.parent, numbered=False)
+    return _difference(loaded, old, [], from_file=True), printed
 
 
-def _changed(path: Path, generation: int, old: Loaded, edit: Edit) -> tuple[_Change | None, str]:
+def _changed(
+    path: Path, generation: int, old: Loaded, printed: "_ForEnvoy | None", edit: Edit
+) -> "tuple[_Change | None, str, _ForEnvoy]":
     loaded, done = edited(old, edit, path, generation)
-    return _difference(loaded, old), done
+    now, needed = _for_envoy(old.config), _for_envoy(loaded.config)
+    if printed is None:
+        printed = now
+    # A change that leads back to the file needs nothing, nor does one of something else.
+    new = set(_differing(now, needed))
+    outdated = [key for key in _differing(printed, needed) if key in new]
+    return _difference(loaded, old, outdated, from_file=False), done, printed
 
 
-def _difference(loaded: Loaded, before: Loaded) -> _Change | None:
+def _difference(loaded: Loaded, before: Loaded, outdated: list[str], *, from_file: bool) -> _Change | None:
     old, new = before.config, loaded.config
     if new == old and loaded.files == before.files:
         return None
+    known = {_without_numbers(note) for note in before.noted}
     return _Change(
         loaded,
         {route.name for route in loaded.plan.routes},
         needs_restart=_at_start(old) != _at_start(new),
-        outdates_envoy=_for_envoy(old) != _for_envoy(new),
+        outdated=outdated,
+        from_file=from_file,
+        new_notes=[_told(note) for note in loaded.noted if _without_numbers(note) not in known],
     )
+
+
+def _told(note: Problem) -> str:
+    return replace(note, line=0).text("").removeprefix(": ")
+
+
+def _without_numbers(note: Problem) -> tuple[object, ...]:
+    """Places in lists move when something before them comes or goes."""
+    return note.message, *(step for step in note.where if not isinstance(step, int))
 
 
 def _at_start(config: Config) -> object:
@@ -174,20 +239,48 @@ def _at_start(config: Config) -> object:
     return config.listen, config.tickets.most, config.envoy.feedback
 
 
-def _for_envoy(config: Config) -> object:
-    """What Envoy's own configuration is made from, besides the addresses of the sidecar."""
-    static = [(route.name, _in_envoy(route)) for route in config.routes]
-    faults = any(route.fault is not None for route in config.routes)
-    own = [one for one in static if one[1] != _NOTHING_IN_ENVOY]
-    hops = config.context.client_ip
-    bodies = needs(config), namespaces(config)
-    return config.envoy, config.clusters, config.on_error, own, faults, hops, _mirrors(config), bodies
+def _for_envoy(config: Config) -> _ForEnvoy:
+    """What Envoy's own configuration is made from, by key, besides the addresses of the sidecar."""
+    made: _ForEnvoy = {f"envoy.{key}": value for key, value in config.envoy}
+    made |= {f"clusters.{name}": cluster for name, cluster in config.clusters.items()}
+    names = []
+    for route in config.routes:
+        own = [
+            (key, value)
+            for key, value, usual in zip(_KEYS, _in_envoy(route), _NOTHING_IN_ENVOY, strict=True)
+            if value != usual
+        ]
+        if own:
+            names.append(route.name)
+            made |= {f"routes[{route.name}].{key}": value for key, value in own}
+    return made | {
+        "on_error": config.on_error,
+        "context.client_ip": config.context.client_ip,
+        "routes[].fault": any(route.fault is not None for route in config.routes),
+        "routes[].mirror.to": _mirrors(config),
+        "what is asked of bodies": needs(config),
+        "what is asked of metadata": namespaces(config),
+        _ORDER: names,
+    }
+
+
+def _differing(before: _ForEnvoy, now: _ForEnvoy) -> list[str]:
+    """The keys that have other values; the order of routes only where their own keys say nothing."""
+    keys = [key for key in before | now if (key in before, before.get(key)) != (key in now, now.get(key))]
+    return [key for key in keys if key != _ORDER or not any(each.startswith("routes[") for each in keys)]
+
+
+def _listed(keys: list[str]) -> str:
+    more = len(keys) - _MOST_KEYS
+    return ", ".join(keys[:_MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _in_envoy(route: Route) -> tuple[object, ...]:
     return route.headers.response, route.idle_timeout, route.buffer, route.priority_class
 
 
+_ORDER: Final = "the order of routes"
+_KEYS: Final = ("headers.response", "idle_timeout", "buffer", "priority_class")
 _NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default")
 
 

@@ -1,17 +1,16 @@
 """Bodies and metadata behind a request: told by Envoy, as they arrive, or handed over by a caller.
 
-JSON is read as Envoy's `json_to_metadata` reads it, so that it matters to no rule which of the two did: a
-body that one of them refuses is none for both. Of a key that comes twice the last counts, a byte order mark
-is passed over, and charsets are not looked at.
+JSON is read as Envoy's `json_to_metadata` reads it, so that it seldom matters which of the two did: what one
+of them refuses is no JSON for the other either, but for numbers and levels that no rule asks for, in bodies
+of some size (`document.JUDGED_BYTES`). Of a key that comes twice the last counts, a byte order mark is passed
+over, and charsets are not looked at.
 """
 
 import contextlib
-import re
 import sys
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
 from envoy.config.core.v3.base_pb2 import Metadata
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct, Value
@@ -19,89 +18,11 @@ from google.protobuf.struct_pb2 import Struct, Value
 from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers
 from sidecar.core.rules.body import canonical, looked_into, plain
 from sidecar.names import BODY_NAMESPACE
+from sidecar.wire.document import Document, found, parsed
 
-MOST_DEPTH: Final = 1000
-"""Lists and mappings within one another; Envoy refuses deeper ones."""
 _NOTHING: Final[list[str]] = []
-_ABSENT: Final = object()
-_TAKES_MORE: Final = sys.hexversion >= 0x030C0000
-"""Whether the interpreter lets the decoder go deeper than Envoy does; before 3.12 it counts as for Python."""
-_BOM: Final = b"\xef\xbb\xbf"
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
-_REFUSED_FROM: Final = 2**63
-_REFUSED_TO: Final = 2**64 - 1
 _NEVER: Final = sys.maxsize
 _MOST_DIGITS: Final = 18
-
-_decode: Final = msgspec.json.Decoder().decode
-
-
-def parsed(body: bytes | bytearray) -> object:
-    """The JSON of the body. ValueError when Envoy would not take it for JSON."""
-    body = body.removeprefix(_BOM)
-    deep = _TAKES_MORE and body.count(b"[") + body.count(b"{") > MOST_DEPTH
-    try:
-        document = _decode(body)
-    except RecursionError:
-        document = _deep(body)
-        deep = True
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from error
-    if deep or _LONG_NUMBER.search(body) is not None:  # else there is nothing that Envoy would refuse
-        _check(document)
-    return document
-
-
-def _deep(body: bytes | bytearray) -> object:
-    """With as much room as Envoy gives: the interpreter's own limit counts the callers of this as well."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(limit + MOST_DEPTH + 100)
-    try:
-        return _decode(body)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from error
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-def _check(document: object) -> None:
-    """ValueError for what Envoy refuses and the decoder takes."""
-    level = [document]
-    depth = 0
-    while level:
-        below: list[object] = []
-        for value in level:
-            if isinstance(value, dict):
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-            elif isinstance(value, int) and not _is_taken(value):
-                raise ValueError("a number that is too large")
-        if any(isinstance(value, (dict, list)) for value in level):
-            depth += 1
-            if depth > MOST_DEPTH:
-                raise ValueError("nested too deep")
-        level = below
-
-
-def _is_taken(value: int) -> bool:
-    return not _REFUSED_FROM <= value <= _REFUSED_TO and canonical(value) is not None
-
-
-def found(document: object, path: str) -> str | None:
-    """The canonical value at the dotted path; a number is also the place in a list, from 0."""
-    value = document
-    for part in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(part, _ABSENT)
-        elif isinstance(value, list) and part.isascii() and part.isdigit() and len(part) <= 9:
-            place = int(part)
-            value = value[place] if place < len(value) else _ABSENT
-        else:
-            return None
-    return None if value is _ABSENT else canonical(value)
 
 
 def told(struct: Mapping[str, Value], path: str) -> list[str]:
@@ -189,7 +110,7 @@ class Arriving(Attached):
         self._limit: Final = limit
         self._written: Final = _written_size(headers)
         self._held = bytearray()  # one piece: a client may send a byte at a time
-        self._document: object = None
+        self._document: Document | None = None
         self._read = False
         self._json_asked = False
         self._count_to = 0
@@ -245,10 +166,8 @@ class Arriving(Attached):
             return None
         if not self._read:
             self._read = True
-            try:
+            with contextlib.suppress(ValueError):
                 self._document = parsed(self._held)
-            except ValueError:
-                self._document = _ABSENT
         return found(self._document, path)
 
     def body_size(self, enough: int, *, end: bool) -> int:
@@ -284,7 +203,7 @@ class Given(Attached):
         self._namespaces: Final = namespaces
         self._too_large: Final = len(body) > limit
         self._asked = False
-        self._document: object = _ABSENT
+        self._document: Document | None = None
         self._read = False
 
     def at_hand(self) -> bool:

@@ -6,10 +6,11 @@ through untouched: with an empty answer where Envoy keeps the bytes, and by givi
 hands them over (FULL_DUPLEX_STREAMED and GRPC).
 
 In full duplex the answer to the headers may wait until the rules know what they ask of the body. What came so
-far is held meanwhile; there is no other time limit than that of Envoy's idle streams.
+far is held meanwhile; the time limit is that of Envoy's route for such requests (`xds.bodies`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
@@ -250,16 +251,41 @@ def _released(answer: bytes, arriving: Arriving, *, trailers: bool) -> Iterator[
         yield _GO_ON["request_trailers"]
 
 
-def _chunks(part: memoryview, phase: str, *, last: bool) -> Iterator[bytes]:
+def _chunks(part: memoryview, phase: str, *, last: bool) -> Iterable[bytes]:
     """Every byte, in messages that Envoy accepts; the end of the stream in the last one only."""
     size = len(part)
-    for start in range(0, max(size, 1), LARGEST_CHUNK):
-        response = ext_proc.ProcessingResponse()
-        chunk = getattr(response, phase).response.body_mutation.streamed_response
+    if size <= LARGEST_CHUNK:  # nearly always
+        return (_chunk(phase, part, last=last),)
+    return _many_chunks(part, phase, last=last)
+
+
+def _many_chunks(part: memoryview, phase: str, *, last: bool) -> Iterator[bytes]:
+    size = len(part)
+    for start in range(0, size, LARGEST_CHUNK):
         end = start + LARGEST_CHUNK
-        chunk.body = bytes(part[start:end])
-        chunk.end_of_stream = last and end >= size
-        yield response.SerializeToString()
+        yield _chunk(phase, part[start:end], last=last and end >= size)
+
+
+def _chunk(phase: str, part: memoryview, *, last: bool) -> bytes:
+    # Few calls of the library: a client may send its body a byte at a time, and each chunk is five messages.
+    if not part or last:
+        return _by_library(phase, bytes(part), last=last)
+    return _beginning(phase, len(part)) + part
+
+
+@lru_cache(maxsize=1024)
+def _beginning(phase: str, size: int) -> bytes:
+    """Of a message with a chunk of so many bytes, which end it."""
+    return _by_library(phase, b"x" * size, last=False)[:-size]
+
+
+def _by_library(phase: str, part: bytes, *, last: bool) -> bytes:
+    response = ext_proc.ProcessingResponse()
+    chunk = getattr(response, phase).response.body_mutation.streamed_response
+    chunk.body = part
+    chunk.end_of_stream = last
+    encoded: bytes = response.SerializeToString()
+    return encoded
 
 
 def _given_back(body: Any, phase: str) -> bytes:

@@ -12,10 +12,10 @@ from sidecar.core.outcome import Failure, Outcome
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Reply
 from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers, Request
+from sidecar.normal import normal
 from sidecar.v1 import route_pb2
 from sidecar.wire.body import Given
 from sidecar.wire.changes import request_changes
-from sidecar.wire.normal import normal
 from sidecar.wire.request import request_of
 
 REASONS: Final[dict[Reason, route_pb2.RefusalReason]] = {

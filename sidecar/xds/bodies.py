@@ -26,6 +26,7 @@ from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import Proces
 from envoy.extensions.filters.http.json_to_metadata.v3.json_to_metadata_pb2 import JsonToMetadata
 from envoy.extensions.filters.http.jwt_authn.v3.config_pb2 import (
     JwtAuthentication,
+    JwtHeader,
     JwtProvider,
     JwtRequirement,
     JwtRequirementOrList,
@@ -57,13 +58,17 @@ HELD_BYTES: Final = 1 << 20
 _PART_BYTES: Final = 128 << 10
 """What Envoy reads of a connection at once, and so the most that it hands over in one message: the sidecar
 has this much in hand for each upload, a few times over."""
-
+LEAST_UNDECIDED_S: Final = 60.0
+"""How long a request may take whose body comes to the sidecar, until it is decided. With the decision Envoy
+looks anew for the limit and finds none. It would not with an idle timeout: that one would go on for the
+response, until something moves on the client's side."""
+_SLOWEST_BYTES_PER_S: Final = 128 << 10
 _FEW: Final = 16
 """So many routes are tried one after the other."""
 _EXT_PROC: Final = "envoy.filters.http.ext_proc"
 _JSON: Final = "envoy.filters.http.json_to_metadata"
 _NAME: Final = r"[-!#$%&'*+.^_`|~0-9a-z]+"
-_JSON_TYPES: Final = rf"(?i)[ \t]*((application|text)/json|{_NAME}/{_NAME}\+json)[ \t]*(;[\t -~]*)?"
+_JSON_TYPES: Final = rf"(?i)[ \t]*((application|text)/json|{_NAME}/{_NAME}\+json)[ \t]*(;[\x00-\x7f]*)?"
 """The same as `core.rules.body.looked_into` takes for JSON."""
 _PLAIN: Final = r"(?i)[ \t]*(identity)?[ \t]*"
 
@@ -203,9 +208,7 @@ def _with_fields(
     made.typed_per_filter_config[_JSON].CopyFrom(packed(JsonToMetadata(request_rules=_rules(fields))))
     if config.envoy.body_limit > held and made.HasField("direct_response"):
         # A limit above that of the connection counts on routes with a cluster only.
-        made.ClearField("direct_response")
-        made.ClearField("response_headers_to_add")
-        made.route.CopyFrom(RouteAction(cluster_header=CLUSTER_HEADER, timeout=duration(0)))
+        _give_cluster(made)
     if made.HasField("route"):
         made.request_body_buffer_limit.CopyFrom(UInt64Value(value=config.envoy.body_limit))
     return made
@@ -213,6 +216,11 @@ def _with_fields(
 
 def _with_body(config: schema.Config, undecided: Route, place: Place, asked: list[HeaderMatcher]) -> Route:
     made = _like(undecided, "body", place, asked)
+    # Nothing else limits it: Envoy waits for no answer while it hands over a body.
+    if made.HasField("direct_response"):
+        _give_cluster(made)
+    longest = LEAST_UNDECIDED_S + config.envoy.body_limit / _SLOWEST_BYTES_PER_S
+    made.route.max_stream_duration.max_stream_duration.CopyFrom(duration(longest))
     on_response = ProcessingMode.SEND if config.envoy.feedback == "response" else ProcessingMode.SKIP
     mode = ProcessingMode(
         request_header_mode=ProcessingMode.SEND,
@@ -227,6 +235,13 @@ def _with_body(config: schema.Config, undecided: Route, place: Place, asked: lis
     )
     made.typed_per_filter_config[_EXT_PROC].CopyFrom(packed(ExtProcPerRoute(overrides=overrides)))
     return made
+
+
+def _give_cluster(made: Route) -> None:
+    """Some limits count on routes with a cluster only. Where there is no decision, there is none: a 503."""
+    made.ClearField("direct_response")
+    made.ClearField("response_headers_to_add")
+    made.route.CopyFrom(RouteAction(cluster_header=CLUSTER_HEADER, timeout=duration(0)))
 
 
 def _like(undecided: Route, kind: str, place: Place, asked: list[HeaderMatcher]) -> Route:
@@ -302,7 +317,8 @@ def _path(path: str | schema.Path | None) -> RouteMatch:
                 return RouteMatch(path_separated_prefix=whole)
             return RouteMatch(prefix=prefix)
         case schema.Path(regex=str(regex)):
-            return RouteMatch(safe_regex=RegexMatcher(regex=f".*(?:{regex}).*"))
+            if r"\Q" not in regex:  # a quotation may go on to the end, and take what stands behind it in
+                return RouteMatch(safe_regex=RegexMatcher(regex=f".*(?:{regex}).*"))
     return RouteMatch(prefix="/")
 
 
@@ -315,8 +331,11 @@ def _pattern(pattern: str) -> str:
 
 
 def _hosts(hosts: tuple[str, ...]) -> str:
-    names = [rf"[^:]*{re.escape(host[1:])}" if host.startswith("*.") else re.escape(host) for host in hosts]
-    return rf"(?i)(?:{'|'.join(names)})\.?(?::[0-9]*)?"
+    """Whatever `core.request` takes for one of these hosts: what stands behind the first colon or within
+    brackets is the client's to write, and so are bytes that are no text."""
+    lower = [host.lower() for host in hosts]
+    names = [rf"\C*{re.escape(host[1:])}" if host.startswith("*.") else re.escape(host) for host in lower]
+    return rf"(?i)\[?(?:{'|'.join(names)})\.?(?:[\]:]\C*)?"
 
 
 def _verified(jwt: schema.Jwt) -> JwtAuthentication:
@@ -327,6 +346,8 @@ def _verified(jwt: schema.Jwt) -> JwtAuthentication:
         audiences=jwt.audiences,
         local_jwks=DataSource(filename=jwt.jwks_file),
         forward=True,
+        # Without this, Envoy looks for tokens in the parameter `access_token` as well.
+        from_headers=[JwtHeader(name="authorization", value_prefix="Bearer ")],
         payload_in_metadata=JWT_CLAIMS,
     )
     either = JwtRequirementOrList(

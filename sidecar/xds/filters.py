@@ -81,8 +81,7 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
     )
     if on_response == ProcessingMode.SKIP:  # lets the sidecar answer and end each stream at once
         asked.grpc_service.initial_metadata.add(key=PHASES_METADATA, value=HEADERS_ONLY)
-    if config.on_error == REFUSE:
-        asked.status_on_error.CopyFrom(_REFUSED)
-    else:
-        asked.failure_mode_allow = True
+    asked.status_on_error.CopyFrom(_REFUSED)
+    if config.on_error != REFUSE:
+        asked.failure_mode_allow = True  # it does not count once the sidecar has got a part of a body
     return asked

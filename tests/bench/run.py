@@ -65,12 +65,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     parser.add_argument("--rounds", type=int, default=envoy.ROUNDS)
     parser.add_argument("--seconds", type=float, default=envoy.SECONDS, help="length of each step")
-    parser.add_argument("--core-only", action="store_true", help="leave out the way through Envoy")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--core-only", action="store_true", help="leave out the way through Envoy")
+    part.add_argument("--bodies-only", action="store_true", help="only what conditions on bodies cost")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _end)
     console = Console()
     rows: list[Row] = []
-    for plain in (False, True):
+    for plain in () if args.bodies_only else (False, True):
         console.print(f"core, {'plain sources' if plain else 'as installed'} …")
         measured = _core(plain=plain)
         if plain:
@@ -79,11 +81,13 @@ def main() -> None:
             rows += _core_rows("compiled", measured, 0.8, 3.2)
         else:
             console.print("the installed core is not compiled (no C compiler?): its rows are left out")
-    show(rows, "Core, one decision", console)
-    if not args.core_only:
+    if not args.bodies_only:
+        show(rows, "Core, one decision", console)
+    if not (args.core_only or args.bodies_only):
         through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
         envoy.show_side_by_side(through, console)
         rows += through
+    if not args.core_only:
         about_bodies = bodies.measure(say=console.print)
         show(about_bodies, "Bodies", console)
         rows += about_bodies

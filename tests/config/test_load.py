@@ -218,3 +218,26 @@ def test_loads_ten_thousand_routes_within_seconds() -> None:
 
     assert len(found.plan.routes) == 10_000
     assert spent < 4.0
+
+
+@pytest.mark.parametrize(
+    ("more", "passed"),
+    [
+        ("gates: [{ip: {block: [10.0.0.0/8]}}]\n", "gates"),
+        ("", "routes that reject"),
+        ("gates: [{ip: {block: [10.0.0.0/8]}}]\n", "gates and the routes that reject"),
+    ],
+)
+def test_notes_that_rules_hold_only_while_they_are_asked(more: str, passed: str) -> None:
+    """X1 X4: what protects something, where the sidecar's failure sends requests on."""
+    rejects = "{name: no, match: {path: /no}, reject: {reason: rule}}, " if "reject" in passed else ""
+    text = f"clusters: {{shop: {{}}}}\n{more}routes: [{rejects}{{name: rest, to: shop}}]\n"
+
+    (note,) = loaded(text + "on_error: shop\n").notes
+
+    assert note.endswith(
+        f"on_error: where the sidecar fails or is too slow, requests go past the {passed} to shop; "
+        "write refuse where one of them protects something"
+    )
+    assert loaded(text).notes == []
+    assert loaded("clusters: {shop: {}}\nroutes: [{name: rest, to: shop}]\non_error: shop\n").notes == []

@@ -124,6 +124,11 @@ MISTAKES = [
         f"{ROUTE}.timeout: 5 is not a duration; write a number with a unit, such as 250ms, 30s, 5m or 1h30m",
         id="a timeout has no unit",
     ),
+    pytest.param(
+        a_route("to: shop, timeout: 0.9ms"),
+        f"{ROUTE}.timeout: must be at least 1ms, or 0s for none; Envoy counts milliseconds",
+        id="a timeout is shorter than Envoy can count",
+    ),
 ]
 
 

@@ -1,5 +1,7 @@
 """What is said of mistakes in `gates`."""
 
+from hashlib import sha256
+
 import pytest
 
 from sidecar.config.errors import ConfigError
@@ -85,6 +87,36 @@ MISTAKES = [
         id="a sum is the key itself",
     ),
     pytest.param(
+        f"[{{require: {{header: x-key, sha256: {KEY}}}}}]",
+        "gates[0].require.sha256: must be a list of SHA-256 sums; "
+        "write [SUM] with what `printf %s KEY | sha256sum` prints",
+        id="sums are the key itself",
+    ),
+    pytest.param(
+        "[{require: {header: x-key, sha256: [12345]}}]",
+        "gates[0].require.sha256[0]: is no SHA-256 sum, which has 64 hexadecimal digits; "
+        "write what `printf %s KEY | sha256sum` prints",
+        id="a sum is a key of digits",
+    ),
+    pytest.param(
+        f"[{{require: {{header: x-key, sha256: [{sha256(b'').hexdigest().upper()}]}}}}]",
+        "gates[0].require.sha256[0]: is the sum of an empty text, which is no key; "
+        "write what `printf %s KEY | sha256sum` prints, with the key itself for KEY",
+        id="a sum is that of nothing",
+    ),
+    pytest.param(
+        "[{require: {header: x-envoy-internal}}]",
+        'gates[0].require.header: Envoy lets no client send "x-envoy-internal"; '
+        "give it a name that begins in another way",
+        id="require names what Envoy takes off",
+    ),
+    pytest.param(
+        "[{ip: {block: [10.0.0.0/8], paths: [/%61dmin/**]}}]",
+        'gates[0].ip.paths[0]: no request has the path "/%61dmin/**", as paths are made normal; '
+        "write /admin/**",
+        id="a path is not normal",
+    ),
+    pytest.param(
         "[{upload: {path: /upload}}]",
         "gates[0].upload: refuses nothing; give max_size or types",
         id="upload refuses nothing",
@@ -128,7 +160,10 @@ def test_says_in_one_line_what_is_wrong(gates: str, said: str) -> None:
 
 def test_a_key_in_the_place_of_its_sum_is_not_shown() -> None:
     """X3: configurations are checked where logs are kept."""
-    assert KEY not in said_of(f"gates: [{{require: {{header: x, sha256: [{KEY}]}}}}]\n{CLUSTERS}{ROUTES}")
+    for written in (KEY, f"[{KEY}]", f"[[{KEY}]]", f"{{{KEY}: {KEY}}}", f"[{{a: {KEY}}}]"):
+        assert KEY not in said_of(
+            f"gates: [{{require: {{header: x, sha256: {written}}}}}]\n{CLUSTERS}{ROUTES}"
+        )
 
 
 def test_a_country_without_a_source_is_told() -> None:

@@ -234,6 +234,95 @@ MISTAKES = [
         "32 deep; say it with fewer levels",
         id="match is nested too deep",
     ),
+    pytest.param(
+        a_match("{path: /%61dmin/**}"),
+        'gateway.yaml:3: routes[0].match.path: no request has the path "/%61dmin/**", as paths are made '
+        "normal; write /admin/**",
+        id="a path escapes a letter",
+    ),
+    pytest.param(
+        a_match("{path: /x/../admin/**}"),
+        'gateway.yaml:3: routes[0].match.path: no request has the path "/x/../admin/**", as paths are '
+        "made normal; write /admin/**",
+        id="a path goes up",
+    ),
+    pytest.param(
+        a_match("{path: {exact: /./admin}}"),
+        'gateway.yaml:3: routes[0].match.path.exact: no request has the path "/./admin", as paths are '
+        "made normal; write /admin",
+        id="an exact path has a dot for a segment",
+    ),
+    pytest.param(
+        a_match("{path: {prefix: /a/%2e%2e}}"),
+        'gateway.yaml:3: routes[0].match.path.prefix: no request has the path "/a/%2e%2e", as paths are '
+        "made normal; write /",
+        id="a prefix goes up",
+    ),
+    pytest.param(
+        a_match("{path: {prefix: '/a|', whole_segments: false}}"),
+        'gateway.yaml:3: routes[0].match.path.prefix: no request has the path "/a|", as paths are made '
+        "normal; write /a%7C",
+        id="a prefix within a segment needs an escape",
+    ),
+    pytest.param(
+        a_match("{path: /%2f}"),
+        'gateway.yaml:3: routes[0].match.path: no request has the path "/%2f", as paths are made '
+        "normal; write /",
+        id="a path escapes a slash",
+    ),
+    pytest.param(
+        a_match("{path: /a/..;/b}"),
+        'gateway.yaml:3: routes[0].match.path: no request has the path "/a/..;/b", as paths are made '
+        "normal; write /b",
+        id="a path goes up with parameters",
+    ),
+    pytest.param(
+        a_match("{path: '/a\\b'}"),
+        'gateway.yaml:3: routes[0].match.path: no request has the path "/a\\\\b", as paths are made '
+        "normal; write /a/b",
+        id="a path has a backslash",
+    ),
+    pytest.param(
+        a_match("{path: /a%00}"),
+        "gateway.yaml:3: routes[0].match.path: path must have no %00, got '/a%00'; "
+        "no request has such a path",
+        id="a path has a null",
+    ),
+    pytest.param(
+        a_match("{headers: [{name: X-Envoy-Retry-On, present: true}]}"),
+        'gateway.yaml:3: routes[0].match.headers[0].name: Envoy lets no client send "X-Envoy-Retry-On"; '
+        "give it a name that begins in another way",
+        id="a header is one of Envoy's orders",
+    ),
+    pytest.param(
+        a_match("{headers: [{name: x-sidecar-route, present: true}]}"),
+        'gateway.yaml:3: routes[0].match.headers[0].name: Envoy lets no client send "x-sidecar-route"; '
+        "give it a name that begins in another way",
+        id="a header is one of the sidecar's",
+    ),
+    pytest.param(
+        a_match("{body: {'items[0].k': 1}}"),
+        'gateway.yaml:3: routes[0].match.body["items[0].k"]: "items[0].k" is in another notation than '
+        "paths here; write items.0.k",
+        id="a body's path has brackets",
+    ),
+    pytest.param(
+        a_match("{body: {'$.model': 1}}"),
+        'gateway.yaml:3: routes[0].match.body["$.model"]: "$.model" is in another notation than paths '
+        "here; write model",
+        id="a body's path is JSONPath",
+    ),
+    pytest.param(
+        a_match("{body: {'/a/b': 1}}"),
+        'gateway.yaml:3: routes[0].match.body./a/b: "/a/b" is in another notation than paths here; write a.b',
+        id="a body's path is a pointer",
+    ),
+    pytest.param(
+        a_match("{body: {'items.-1.k': 1}}"),
+        'gateway.yaml:3: routes[0].match.body["items.-1.k"]: "items.-1.k" has a place before the first; '
+        "places are counted from 0",
+        id="a body's path has a negative place",
+    ),
 ]
 
 
@@ -243,3 +332,39 @@ def test_says_in_one_line_what_is_wrong(text: str, said: str) -> None:
         loaded(text)
 
     assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "{path: {prefix: /a/., whole_segments: false}}",
+        "{path: {prefix: '/a/%6', whole_segments: false}}",
+        "{path: '/.*/..x/a;b/%C3%A9/**'}",
+        "{headers: [{name: x-envoy-external-address, present: true}]}",
+        "{body: {$type: 1, a/b: 2, a.x-1: 3, '@id': 4}}",
+        "{country: [de, XX, T1, XK]}",
+    ],
+)
+def test_what_a_request_may_have_is_sound(match: str) -> None:
+    assert loaded(a_match(match)).notes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        (
+            a_match("{country: [DE, uk]}"),
+            'gateway.yaml:3: routes[0].match.country[1]: "uk" is the code of no country; write GB',
+        ),
+        (
+            "gates: [{country: {block: [QQ]}}]\n" + a_match("{}"),
+            (
+                'gateway.yaml:1: gates[0].country.block[0]: "QQ" is the code of no country; '
+                "write two letters of ISO 3166, such as DE"
+            ),
+        ),
+    ],
+)
+def test_a_code_of_no_country_is_noted(text: str, noted: str) -> None:
+    """M12"""
+    assert loaded(text).notes == [noted]

@@ -141,6 +141,22 @@ MISTAKES = [
         "gateway.yaml:3: demo.tour[0].bdy_bytes: unknown key; did you mean body_bytes?",
         id="a demo's key is unknown",
     ),
+    pytest.param(
+        "listen: {admin: '0.0.0.0:10000'}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: envoy.listen: "0.0.0.0:10000" is listen.admin already; use another port',
+        id="Envoy listens where the sidecar does",
+    ),
+    pytest.param(
+        "envoy: {admin: '127.0.0.1:50051'}\n" + CLUSTERS + ROUTES,
+        'gateway.yaml:1: envoy.admin: "127.0.0.1:50051" is listen.grpc already; use another port',
+        id="Envoy's admin page is where the sidecar listens",
+    ),
+    pytest.param(
+        "envoy: {body_limit: 65MB}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: envoy.body_limit: must be at most 64MB; "
+        "bodies are held in memory until rules know enough",
+        id="body_limit is more than memory should hold",
+    ),
 ]
 
 

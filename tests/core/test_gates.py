@@ -13,9 +13,10 @@ from sidecar.core.request import Request
 from sidecar.core.rules.address import Client, ClientIn
 from sidecar.core.rules.base import Matcher
 from sidecar.core.rules.logic import All, Not
-from sidecar.core.rules.path import PathIs, PathUnder
+from sidecar.core.rules.path import PathIs, PathUnder, climbs
 from sidecar.core.state.memory import State
 from tests.builders import COMPILED, a_request, a_route, lines_run
+from tests.wire.spellings import CLIMBING, SPELLINGS
 
 OFFICE = Not(ClientIn(Client(), ("10.0.0.0/8",)))
 
@@ -83,3 +84,27 @@ def test_the_explanation_has_every_gate_with_what_it_saw() -> None:
         ("all", True, "192.0.2.1"),
     ]
     assert isinstance(explanation.answer, Refusal)
+
+
+@pytest.mark.parametrize("path", CLIMBING.values())
+def test_a_path_that_may_still_go_up_is_refused_whatever_the_file_says(path: str) -> None:
+    """X4: some server would take off what follows the semicolon."""
+    engine = an_engine()
+    refusal = engine.decide(a_request(path), 0.0)
+
+    assert isinstance(refusal, Refusal)
+    assert (refusal.gate, refusal.status, refusal.reason) == ("path-parameters", 400, Reason.INVALID_REQUEST)
+    assert engine.attempt(a_request(path), 0.0) is refusal
+    explanation = engine.explain(a_request(path), 0.0)
+    assert explanation.answer is refusal
+    assert [(gate.gate, gate.text, gate.seen, gate.refuses) for gate in explanation.gates] == [
+        ("path-parameters", "a segment of the path is . or .. with parameters", f'"{path}"', True)
+    ]
+
+
+@pytest.mark.parametrize("path", SPELLINGS.values())
+def test_no_other_path_is(path: str) -> None:
+    """X4: nor does the query matter."""
+    assert not climbs(path.partition("?")[0])
+    assert isinstance(an_engine().decide(a_request(f"{path}?x=/..;/"), 0.0), Decision)
+    assert an_engine().explain(a_request(path), 0.0).gates == []

@@ -133,3 +133,9 @@ _UNSOUND: Final = {
 def test_a_token_that_is_not_sound_is_refused(asked: Gateway, token: str, status: int) -> None:
     """M10 X4"""
     assert asked.ask("/", {"authorization": f"Bearer {token}"}).status == status
+
+
+@pytest.mark.parametrize("token", ["made-up", _token({"tier": "premium"}), "a.b.c"])
+def test_only_the_header_is_read_for_a_token(asked: Gateway, token: str) -> None:
+    """M10 X4: a parameter may have the name that tokens often have, and what it holds is none."""
+    assert asked.ask(f"/?access_token={token}").arrived("x-route") == ["other"]

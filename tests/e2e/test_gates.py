@@ -146,11 +146,13 @@ def test_a_country_gate_is_overridden_by_command(behind: Gateway) -> None:
     assert status(behind, "/taxes", "2001:db8::7") == 403
 
     on = run("override", "country", "on", "--admin", behind.addresses["admin"])
-    assert (on.returncode, on.stderr) == (0, "")
+    assert on.returncode == 0, on.stderr
+    assert "lets everybody pass" in on.stdout
     assert status(behind, "/taxes", "2001:db8::7") == 200
 
     off = run("override", "country", "off", "--admin", behind.addresses["admin"])
     assert (off.returncode, off.stderr) == (0, "")
+    assert "refuses again" in off.stdout
     assert status(behind, "/taxes", "2001:db8::7") == 403
 
 
@@ -195,6 +197,14 @@ def test_uploads_have_a_size_and_types(
 ) -> None:
     """Q4: by content-length."""
     assert behind.ask("/upload/a", headers, "POST", b"x" * size).status == wanted
+
+
+@pytest.mark.parametrize(("second", "wanted"), [("image/gif", 200), ("text/html", 415)])
+def test_a_second_content_type_hides_nothing(behind: Gateway, second: str, wanted: int) -> None:
+    """Q4: Envoy makes one header of the two."""
+    headers = [("content-type", "image/png"), ("content-type", second)]
+
+    assert behind.ask("/upload/a", headers, "POST", b"x").status == wanted
 
 
 @pytest.mark.parametrize(("size", "wanted"), [(2048, 200), (2049, 413), (500_000, 413)])

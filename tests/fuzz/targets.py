@@ -23,6 +23,7 @@ from sidecar.core.engine import Engine
 from sidecar.core.request import Request, headers_of
 from sidecar.core.state.memory import State
 from sidecar.names import BODY_NAMESPACE
+from sidecar.normal import normal
 from sidecar.runtime.measures import Measures
 from sidecar.runtime.methods import Bidirectional, ClientStream, Code, Conversation, Failed, Unary
 from sidecar.runtime.router import Router
@@ -30,7 +31,6 @@ from sidecar.runtime.services import ACCESS_LOG, EXT_PROC, ROUTE, services
 from sidecar.v1 import route_pb2
 from sidecar.wire import access_log
 from sidecar.wire import ext_proc as stream
-from sidecar.wire.normal import normal
 from sidecar.wire.reader import request_body, request_of_headers
 from sidecar.wire.request import headers_of_map, usual_request
 from sidecar.xds.bootstrap import bootstrap

@@ -19,6 +19,7 @@ from sidecar.config.changes import switch_route
 from sidecar.config.load import load
 from sidecar.core.plan import Plan
 from sidecar.runtime.changes import changes
+from sidecar.runtime.http import configured
 from sidecar.runtime.measures import Measures
 from sidecar.runtime.reload import Reloader
 from tests.databases import write_countries
@@ -91,6 +92,34 @@ def test_routes_are_put_switched_and_deleted(tmp_path: Path) -> None:
             3,
         )
         assert [each["routes"] for each in one.events("config_applied")] == [3, 3, 3, 2]
+
+
+def test_a_command_says_what_its_change_does_not_reach(running: Process, tmp_path: Path) -> None:
+    """M17: a change may be sound and yet do nothing. What was so before is not told again."""
+    admin = running.wait_ready()["admin"]
+    file = tmp_path / "route.yaml"
+
+    def put(text: str) -> list[str]:
+        file.write_text(text)
+        done = run("routes", "put", file, "--admin", admin)
+        assert done.returncode == 0
+        return done.stderr.splitlines()
+
+    assert put("{name: new, match: {path: /new}, to: shop, idle_timeout: 1s}") == [
+        (
+            "note: Envoy still has the old routes[new].idle_timeout: "
+            "write the change into the file, and give Envoy what `sidecar envoy` prints then"
+        )
+    ]
+    unreached = "the route late is never reached: new before it matches everything"
+    assert put("{name: new, to: shop, priority: 9}")[0].startswith("note: ")
+    assert f"note: routes[3]: {unreached}" in put("{name: late, match: {path: /late}, to: shop}")
+    assert put("{name: late, match: {path: /later}, to: shop}") == []
+    assert put("{name: late, match: {path: /later}, to: shop, enabled: false}") == [
+        "note: routes[3]: the route late is switched off"
+    ]
+    status, answer = told(running, "DELETE", "/v1/routes/shop")
+    assert (status, answer["notes"]) == (200, [])
 
 
 @pytest.mark.usefixtures("each_transport")
@@ -219,6 +248,34 @@ def test_changes_are_taken_from_this_machine_only(tmp_path: Path, client: str, s
             return (await web.post("/v1/routes/gone", json={"enabled": True})).status_code
 
     assert asyncio.run(asked()) == status
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "x-real-ip"])
+def test_no_header_says_who_asks(
+    running: Process, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X2 X4: neither that one from elsewhere is here, nor that one from here is elsewhere."""
+    for said in ("203.0.113.9", "127.0.0.1"):
+        status, _ = told(
+            running, "PUT", "/v1/routes/rest", {"to": "shop", "labels": {"a": said}}, {**JSON, name: said}
+        )
+        assert status == 200
+    until(lambda: len(running.events("config_changed")) == 2, "the log")
+    assert {line["by"] for line in running.events("config_changed")} == {"127.0.0.1"}
+
+    path = tmp_path / "other.yaml"
+    path.write_text(FILE)
+    page = Starlette(routes=changes(Reloader(path, load(path, 1), lambda _plan: None, Measures())))
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+
+    async def from_elsewhere() -> int:
+        served = configured(page).loaded_app
+        transport = httpx.ASGITransport(served, client=("203.0.113.9", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as web:
+            gone = await web.post("/v1/routes/gone", json={"enabled": True}, headers={name: "127.0.0.1"})
+        return gone.status_code
+
+    assert asyncio.run(from_elsewhere()) == 403
 
 
 def test_a_browser_that_asks_first_is_allowed_nothing(running: Process) -> None:

@@ -1,5 +1,6 @@
 """Health by every name, over gRPC and HTTP, and reflection."""
 
+import asyncio
 from pathlib import Path
 
 import grpc
@@ -8,6 +9,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
 
+from sidecar.runtime.health import HEALTH, Health
+from sidecar.runtime.methods import Watch
 from tests.runtime.caller import (
     ACCESS_LOG,
     EXT_PROC,
@@ -138,3 +141,21 @@ def test_the_admin_address_tells_liveness_readiness_and_metrics(tmp_path: Path) 
         assert one.get("/metrics")[0] == 200
         assert one.get("/")[1].splitlines()[0] == "/metrics  for Prometheus"
         assert one.get("/nowhere")[0] == 404
+
+
+def test_who_watches_is_told_of_a_change_during_the_telling() -> None:
+    """checklist 22, V6: the sidecar may be told to leave while its last status is on the way."""
+
+    async def watch() -> list[int]:
+        health = Health([])
+        health.ready()
+        method = health.methods()[f"/{HEALTH}/Watch"]
+        assert isinstance(method, Watch)
+        told = []
+        async for reply in method.handler(b""):
+            told.append(int(health_pb2.HealthCheckResponse.FromString(reply).status))
+            if len(told) == 1:
+                health.draining()
+        return told
+
+    assert asyncio.run(watch()) == [SERVING, NOT_SERVING]

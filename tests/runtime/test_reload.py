@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from sidecar.config.changes import put_route
 from sidecar.config.load import load
 from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
@@ -248,6 +249,51 @@ def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
         assert [line["event"] for line in watched.log].count("envoy_outdated") == 2
 
     watching(file, ask)
+
+
+def test_says_which_keys_envoy_needs_anew(file: Path) -> None:
+    """V4"""
+    routes = "routes: [{name: first, to: shop, buffer: 2MB, idle_timeout: 1s}, {name: rest, to: other}]\n"
+
+    async def ask(watched: Watched) -> None:
+        watched.write("clusters: {shop: {}, other: {}, third: {}}\non_error: shop\n" + routes)
+        await watched.reloads(applied=1)
+        assert watched.log[-1]["keys"] == (
+            "on_error, clusters.third, routes[first].idle_timeout, routes[first].buffer"
+        )
+
+    watching(file, ask)
+
+
+def test_envoy_is_not_outdated_by_going_back_to_what_it_was_given(file: Path) -> None:
+    """V4 M17: a change by command is in no file that Envoy was ever given, so reading that again needs
+    nothing. Another file may be what Envoy has by now, so going back to an older one does."""
+
+    def outdated(watched: Watched) -> list[str]:
+        return [line["keys"] for line in watched.log if line["event"] == "envoy_outdated"]
+
+    async def ask(watched: Watched) -> None:
+        route = {"name": "first", "to": "shop", "buffer": "2MB"}
+        done = await watched.reloader.change(put_route(route), "a test")
+        assert outdated(watched) == ["routes[first].buffer"]
+        assert "routes[first].buffer" in done.notes[-1]
+        done = await watched.reloader.change(put_route({**route, "timeout": "1s"}), "a test")
+        assert done.notes == []
+        watched.reloader.tell()
+        await watched.reloads(applied=3)
+        assert len(outdated(watched)) == 1
+        await watched.reloader.change(put_route(route), "a test")
+        done = await watched.reloader.change(put_route({"name": "first", "to": "shop"}), "a test")
+        assert done.notes == []
+        assert len(outdated(watched)) == 2
+
+        watched.write(FIRST + "on_error: shop\n")
+        await watched.reloads(applied=6)
+        watched.write(FIRST)
+        await watched.reloads(applied=7)
+        assert outdated(watched)[2:] == ["on_error", "on_error"]
+
+    watching(file, ask, every_s=0.005)
 
 
 def acting(does: str, cluster: str = "{}") -> str:

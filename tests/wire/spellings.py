@@ -36,8 +36,9 @@ SPELLINGS: Final = {
     "/x/..;/admin": "/admin",
     "/x/..;a=b/admin": "/admin",
     "/.;/admin": "/admin",
-    "/x/%2e%2e;/admin": "/x/..;/admin",
-    "/x/..%3b/admin": "/x/..%3b/admin",
+    "/x/...;/admin": "/x/...;/admin",
+    "/x/.well-known;/admin": "/x/.well-known;/admin",
+    "/x%3by/admin": "/x%3by/admin",
     # escapes
     "/%61dmin": "/admin",
     "/%61%64%6D%69%6E": "/admin",
@@ -71,6 +72,17 @@ SPELLINGS: Final = {
     "//admin?x?y": "/admin?x?y",
     "/%2fadmin?x=%2f": "/admin?x=%2f",
 }
+CLIMBING: Final = {
+    "/x/%2e%2e;/admin": "/x/..;/admin",
+    "/x/.%2e;a=b/admin": "/x/..;a=b/admin",
+    "/%2E;/admin": "/.;/admin",
+    "/x/..%3b/admin": "/x/..%3b/admin",
+    "/x/..%3Ba/admin": "/x/..%3Ba/admin",
+    "/x/%252e%252E;/admin": "/x/%252e%252E;/admin",
+    "/x/%2e%2e%253b/admin": "/x/..%253b/admin",
+    "/x%252f..%3b%255cadmin": "/x%252f..%3b%255cadmin",
+}
+"""Paths in whose normal form `..` or `.` stands before a `;`: some server may still go up by it."""
 REFUSED: Final = ["/%00", "/admin%00", "/x/%00/../admin", "/admin#x", "/admin?x#y"]
 """What Envoy answers with 400."""
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.plan import Rewrite
+from sidecar.normal import LONGEST, normal
 from sidecar.v1 import route_pb2
-from sidecar.wire.normal import LONGEST, normal
 from sidecar.wire.route import Malformed, answer_message, request_of_message, respelled
 from tests.builders import a_request, a_route, an_engine, decided
-from tests.wire.spellings import REFUSED, SPELLINGS, drawn
+from tests.wire.spellings import CLIMBING, REFUSED, SPELLINGS, drawn
 
 
-@pytest.mark.parametrize(("written", "seen"), SPELLINGS.items())
+@pytest.mark.parametrize(("written", "seen"), (SPELLINGS | CLIMBING).items())
 def test_a_path_has_one_spelling(written: str, seen: str) -> None:
     """X4"""
     assert normal(written) == seen

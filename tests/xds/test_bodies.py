@@ -26,6 +26,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 from sidecar.config import schema
 from sidecar.config.load import loads
 from sidecar.core.request import Attached, Request, headers_of
+from sidecar.core.rules.host import HostIs
 from sidecar.runtime.reload import _for_envoy
 from sidecar.xds.bootstrap import bootstrap
 from sidecar.xds.text import to_yaml
@@ -150,6 +151,19 @@ def test_the_sidecar_reads_before_envoy_does_where_both_would() -> None:
     assert names == ["undecided body 1", "undecided body 2", "undecided json 3", "undecided"]
 
 
+@pytest.mark.parametrize(("limit", "longest_s"), [("1MB", 68), ("8MB", 124)])
+@pytest.mark.parametrize(("on_error", "cluster"), [("refuse", ""), ("users", "users")])
+def test_a_body_that_comes_to_the_sidecar_has_a_time_limit(
+    on_error: str, cluster: str, limit: str, longest_s: int
+) -> None:
+    """M7: until there is a decision, whoever serves without one."""
+    body, last = before_decision(made(ITEM, on_error=on_error, envoy={"body_limit": limit}))
+
+    assert body.route.max_stream_duration.max_stream_duration.seconds == longest_s
+    assert body.route.cluster == cluster
+    assert not last.route.HasField("max_stream_duration")
+
+
 @pytest.mark.parametrize("others", [[PLAIN], [PLAIN, EDITED]])
 @pytest.mark.parametrize("bodies", [[FIELD], [FIELD, ITEM, SIZE]])
 def test_other_requests_keep_what_they_had(bodies: Sequence[Written], others: Sequence[Written]) -> None:
@@ -240,6 +254,11 @@ def test_tokens_are_verified_before_the_sidecar_is_asked() -> None:
     assert (provider.issuer, list(provider.audiences)) == ("https://login.test", ["shop"])
     assert provider.local_jwks.filename == "/etc/keys.json"
     assert provider.payload_in_metadata == "claims"
+    # And in no parameter of the path, where Envoy would look for them as well.
+    assert [(each.name, each.value_prefix) for each in provider.from_headers] == [
+        ("authorization", "Bearer ")
+    ]
+    assert list(provider.from_params) == []
     (rule,) = verified.rules
     either = rule.requires.requires_any.requirements
     assert [each.WhichOneof("requires_type") for each in either] == ["provider_name", "allow_missing"]
@@ -399,6 +418,70 @@ def test_what_envoy_leaves_unread_would_change_no_answer(
         read = Request(method, host, path, headers, Fields(fields))
         told = told_by(before_decision(bootstrap, path), read, fields)
         assert matcher.matches(read) == matcher.matches(Request(method, host, path, headers, Fields(told)))
+
+
+AUTHORITIES: Final = st.one_of(
+    st.text(max_size=30),
+    st.binary(max_size=30).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+    st.lists(
+        st.sampled_from(
+            ["kshop.test", "KShop.TEST", "\u212ashop.test", "a.", ".", "[", "]", ":", ":abc", ":80", "::1"]
+            + ["\udcff", "é", "@", " ", "\n", "%", ",", "x" * 240]
+        ),
+        max_size=6,
+    ).map("".join),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    hosts=st.lists(
+        st.sampled_from(["kshop.test", "KSHOP.test", "*.kshop.test", "*.test", "a", "*.a", "::1", "[::1]"]),
+        min_size=1,
+        max_size=3,
+    ),
+    authority=AUTHORITIES,
+)
+def test_whatever_a_client_writes_around_a_host_hides_no_body_from_a_rule(
+    hosts: list[str], authority: str
+) -> None:
+    """M7 X4: where a rule's host holds, Envoy's must."""
+    match = {"hosts": hosts, "body": {"n": 1}}
+    route = {"name": "r", "to": "users", "match": match}
+    first, *_ = before_decision(made(route))
+    asked = [header for header in first.match.headers if header.name == ":authority"]
+    request = Request("POST", authority, "/", headers_of([]))
+
+    if HostIs(tuple(host.strip("[]") for host in hosts)).matches(request):
+        raw = authority.encode("utf-8", "surrogateescape")
+        for header in asked:
+            assert re2.fullmatch(header.string_match.safe_regex.regex.encode(), raw)
+
+
+@pytest.mark.parametrize(
+    "authority",
+    ["kshop.test:abc", "kshop.test:", "kshop.test.:80:90", "[kshop.test]", "[kshop.test]x", "KSHOP.test.:é"],
+)
+def test_a_host_with_an_odd_port_is_the_same_host(authority: str) -> None:
+    """M7 X4"""
+    route = {"name": "r", "to": "users", "match": {"hosts": ["kshop.test"], "body": {"n": 1}}}
+    bootstrap = made(route)
+    (first, _) = before_decision(bootstrap)
+    request = Request(
+        "POST", authority, "/", headers_of([("content-type", b"application/json")]), Fields({"n": "1"})
+    )
+
+    assert HostIs(("kshop.test",)).matches(request)
+    assert meets(first.match, request)
+
+
+@pytest.mark.parametrize("regex", [r"/a\Q", r"^/\Qa", r"\Qa\E", "/a|b", "(?i)A"])
+def test_a_regex_stays_one_whatever_it_quotes(regex: str) -> None:
+    """M7"""
+    match = {"path": {"regex": regex}, "body": {"n": 1}}
+    (first, _) = before_decision(made({"name": "r", "to": "users", "match": match}))
+
+    assert _meets_path(first.match, "/a")
 
 
 def test_many_such_routes_are_found_by_their_path(tmp_path: Path) -> None:

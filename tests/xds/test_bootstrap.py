@@ -135,6 +135,7 @@ def test_on_error_refuses_or_names_a_cluster() -> None:
     assert ext_proc(refusing).status_on_error.code == 503
     assert virtual_host(refusing).routes[-1].direct_response.status == 503
     assert ext_proc(open_to_users).failure_mode_allow
+    assert ext_proc(open_to_users).status_on_error.code == 503  # where it may not let a request pass
     assert virtual_host(open_to_users).routes[-1].route.cluster == "users"
 
 

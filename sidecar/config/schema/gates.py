@@ -41,7 +41,7 @@ class RequireGate(Section):
 class UploadGate(Section):
     """What may be sent to a path."""
 
-    path: str = Field(description="such as /upload or /files/**")
+    path: str = Field(description="such as /upload/**; without ** it is exact")
     max_size: ByteCount | None = Field(None, description="larger bodies get 413")
     types: list[str] = Field([], description="such as image/*; other content types get 415")
 

@@ -81,7 +81,9 @@ class Priority(Field):
         for source in self._sources:
             for value in source.read(request):
                 lower = value[:20].strip().lower()
-                return [lower if lower in PRIORITIES else USUAL_PRIORITY]
+                if lower:
+                    return [lower if lower in PRIORITIES else USUAL_PRIORITY]
+                break
         return [USUAL_PRIORITY]
 
     def name(self) -> str:

@@ -53,9 +53,12 @@ class KeyKnown(Matcher):
         values = request.headers.raw(self._header)
         if len(values) != 1:
             return "given more than once" if values else "absent"
+        if not values[0]:
+            return "empty"
         found = _sum(values[0])
         return f"a key whose SHA-256 begins with {found[:8]}" if found else "too long for a key"
 
 
 def _sum(value: bytes) -> str:
-    return sha256(value).hexdigest() if len(value) <= _LONGEST else ""
+    """Empty for what is no key."""
+    return sha256(value).hexdigest() if 0 < len(value) <= _LONGEST else ""

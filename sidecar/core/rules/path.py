@@ -131,6 +131,19 @@ class PathRegex(PathMatcher):
         return f"path matches regex {self._pattern}"
 
 
+def climbs(path: str) -> bool:
+    """Whether a segment is `.` or `..` with parameters behind it, whatever of that is escaped, up to twice.
+
+    In a normal path that is a name like others, but a server that takes parameters off, or escapes once more
+    than it should, goes up by it: no condition on paths would mean anything.
+    """
+    if ";" not in path and "%" not in path:
+        return False
+    plain = path.lower().replace("%25", "%").replace("%2e", ".").replace("%3b", ";")
+    plain = plain.replace("%2f", "/").replace("%5c", "/")
+    return "/..;" in plain or "/.;" in plain
+
+
 def _segments_match(pattern: list[str], path: list[str]) -> bool:
     """Greedy match: on a mismatch only the latest `**` takes one segment more, so n times m at worst."""
     at = 0

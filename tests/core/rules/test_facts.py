@@ -67,6 +67,15 @@ def test_what_says_no_priority_is_normal(headers: list[tuple[str, str]]) -> None
     assert PRIORITY.read(a_request("/", *headers)) == ["normal"]
 
 
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_priority_does_not_hide_the_next_source(nothing: str) -> None:
+    """M11"""
+    priority = Priority((HeaderField("x-priority"), HeaderField("x-urgency")))
+
+    assert priority.read(a_request("/", ("x-priority", nothing), ("x-urgency", "high"))) == ["high"]
+    assert priority.read(a_request("/", ("x-priority", "soon"), ("x-urgency", "high"))) == ["normal"]
+
+
 @pytest.mark.parametrize(
     ("said", "state"),
     [

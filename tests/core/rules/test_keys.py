@@ -36,6 +36,14 @@ def test_any_other_key_is_not_known(values: list[str | bytes]) -> None:
     assert not KEYS.matches(a_request("/", *(("x-api-key", value) for value in values)))
 
 
+def test_nothing_is_no_key() -> None:
+    """X3: even where the file has the sum of nothing."""
+    keys = KeyKnown("x-api-key", (sha256(b"").hexdigest(),))
+
+    assert not keys.matches(a_request("/", ("x-api-key", "")))
+    assert keys.seen(a_request("/", ("x-api-key", ""))) == "empty"
+
+
 def test_a_key_given_twice_is_not_known() -> None:
     """X3: whoever is asked next might look at the other one."""
     assert not KEYS.matches(a_request("/", ("x-api-key", "secret-1"), ("x-api-key", "other")))

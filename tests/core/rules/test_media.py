@@ -28,6 +28,10 @@ def test_parameters_and_case_say_nothing(written: str) -> None:
         "audio/mp3",
         ";image/png",
         "text/plain, image/png",
+        "image/png,text/html",
+        "image/png, ",
+        ",image/png",
+        'image/png; q="a,b"',
         b"\xff",
     ],
 )
@@ -45,6 +49,7 @@ def test_a_second_type_hides_nothing() -> None:
     """Q4"""
     assert not TYPES.matches(a_request("/", ("content-type", "image/png"), ("content-type", "text/html")))
     assert TYPES.matches(a_request("/", ("content-type", "image/png"), ("content-type", "image/gif")))
+    assert TYPES.matches(a_request("/", ("content-type", "image/png; q=1,image/gif , audio/mpeg")))
 
 
 def test_what_has_no_body_needs_no_type() -> None:
