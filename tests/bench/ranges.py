@@ -24,6 +24,7 @@ from sidecar.core import ranges as core_ranges  # noqa: E402
 from sidecar.core.ranges import RangeMap, Ranges, address_of  # noqa: E402
 from tests.bench.rows import Row, row, show  # noqa: E402
 
+COMPILED: Final = not core_ranges.__file__.endswith(".py")
 COUNT: Final = 100_000
 ASKED: Final = 20_000
 _PASSES: Final = 7
@@ -124,9 +125,8 @@ def measure(*, compiled: bool) -> list[Row]:
 
 def main() -> None:
     """Print the table."""
-    compiled = not core_ranges.__file__.endswith(".py")
-    title = f"{COUNT:,} ranges, {'compiled' if compiled else 'plain sources'}"
-    show(measure(compiled=compiled), title, Console())
+    title = f"{COUNT:,} ranges, {'compiled' if COMPILED else 'plain sources'}"
+    show(measure(compiled=COMPILED), title, Console())
 
 
 if __name__ == "__main__":

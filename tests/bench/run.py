@@ -17,7 +17,7 @@ sys.path.append(str(ROOT))  # last, so that an installed (and compiled) package 
 
 from rich.console import Console  # noqa: E402
 
-from tests.bench import bodies, envoy  # noqa: E402
+from tests.bench import bodies, envoy, ranges  # noqa: E402
 from tests.bench.rows import Row, row, show  # noqa: E402
 
 
@@ -83,6 +83,9 @@ def main() -> None:
             console.print("the installed core is not compiled (no C compiler?): its rows are left out")
     if not args.bodies_only:
         show(rows, "Core, one decision", console)
+        about_ranges = ranges.measure(compiled=ranges.COMPILED)
+        show(about_ranges, f"{ranges.COUNT:,} ranges of addresses", console)
+        rows += about_ranges
     if not (args.core_only or args.bodies_only):
         through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
         envoy.show_side_by_side(through, console)
