@@ -190,7 +190,8 @@ def test_finds_an_answer_that_takes_too_long_and_makes_the_input_small() -> None
 
     assert failure is not None
     assert "an answer took" in failure.message
-    assert failure.data == b"slow"
+    assert b"slow" in failure.data
+    assert len(failure.data) < len(b"a rather slow input")  # how much shorter depends on the time there is
     again = replayed(target, failure.data)
     assert again is not None
     assert issubclass(Slow, targets.Violation)
