@@ -1,5 +1,6 @@
 """Plans, requests and engines as tests want them: whatever a test does not say has a plain default."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
@@ -20,6 +21,7 @@ from sidecar.core.rules.logic import All
 from sidecar.core.rules.where import OneOf
 from sidecar.core.split import Split
 from sidecar.core.state.memory import State
+from sidecar.core.strategies.base import Strategy
 
 ALWAYS: Final = All(())
 COMPILED: Final = not sidecar.core.engine.__file__.endswith(".py")
@@ -122,6 +124,17 @@ def an_engine(
     return Engine(a_plan(*routes, lease_s=lease_s), State(epoch, most_tickets), Random(seed))
 
 
+def an_engine_by(
+    strategy: Strategy, endpoints: Iterable[Endpoint], *, want: int = 1, seed: int = 1
+) -> Engine:
+    """With one route, `main`, whose requests this strategy gives to these endpoints."""
+    return an_engine(a_route_by(strategy, endpoints, want=want), seed=seed)
+
+
+def a_route_by(strategy: Strategy, endpoints: Iterable[Endpoint], *, want: int = 1) -> Route:
+    return Route("main", ALWAYS, (Variant("main", "main", tuple(endpoints), strategy, "own"),), want=want)
+
+
 def header_is(name: str, *values: str) -> OneOf:
     return OneOf(HeaderField(name), values)
 
@@ -153,9 +166,11 @@ def lines_run(call: Callable[[], object]) -> int:
         return trace
 
     before = sys.gettrace()
+    gc.disable()  # what others do when garbage is looked for is none of the call's
     sys.settrace(trace)
     try:
         call()
     finally:
         sys.settrace(before)
+        gc.enable()
     return count

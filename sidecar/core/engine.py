@@ -1,16 +1,17 @@
 """Decides where each request goes, and learns how it ended. This is the program; everything else serves it.
 
-request ─► gates ─► route (rule index) ─► variant (split) ─► candidates ─► strategy.rank ─► admit ─► Decision
+request ─► gates ─► route (rules) ─► variant (split) ─► candidates (filters) ─► strategy ─► admit ─► Decision
              └ Refusal  ├ none: Refusal     │                 └ none: Refusal                └─ Ticket
                         └ direct: Reply     └── all before admit only reads: explain is the same without it
 outcome ─► settle ─► learners
 """
 
+from bisect import bisect_left
 from random import Random
 from typing import Final, final
 
 from sidecar.core.decision import Answer, Decision
-from sidecar.core.endpoint import Candidates, Endpoint, eligible
+from sidecar.core.endpoint import Candidates, Endpoint
 from sidecar.core.explanation import (
     CandidateVerdict,
     ConditionVerdict,
@@ -18,10 +19,13 @@ from sidecar.core.explanation import (
     GateVerdict,
     RouteVerdict,
 )
+from sidecar.core.filters.base import Sieve, hard_and_soft
+from sidecar.core.filters.named import wished
 from sidecar.core.outcome import LOST, Outcome
 from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Redirect
+from sidecar.core.report import Report
 from sidecar.core.request import Request
 from sidecar.core.rules.base import quoted
 from sidecar.core.rules.cache import RouteCache
@@ -30,10 +34,12 @@ from sidecar.core.rules.path import climbs
 from sidecar.core.split import unit_hash
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
+from sidecar.core.state.standing import GONE, OUT, Roster
 from sidecar.core.state.tickets import Ticket
-from sidecar.core.strategies.base import Turn
+from sidecar.core.strategies.base import Turn, candidates_now, is_kept, kept_places, narrowed
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
+_NO_LEVELS: Final[dict[int, list[Endpoint]]] = {}
 _NO_ROUTE: Final = Refusal(Reason.NO_ROUTE)
 _CLIMBS: Final = Refusal(
     Reason.INVALID_REQUEST,
@@ -41,6 +47,7 @@ _CLIMBS: Final = Refusal(
     message="no segment of the path may be . or .. with parameters",
 )
 """By a gate that is always there, before those of the file."""
+_ALL_SPENT: Final = "every endpoint has had all that it may have this minute"
 _NO_POOL: Final = Pool("", Candidates([]))
 
 
@@ -51,13 +58,13 @@ class Engine:
     `now` is in seconds of one monotonic clock. Random strategies and splits without a key draw from `rng`.
     """
 
-    def __init__(self, plan: Plan, state: State, rng: Random) -> None:
+    def __init__(self, plan: Plan, state: State, rng: Random, now: float = 0.0) -> None:
         self._state: Final = state
         self._rng: Final = rng
         self._plan = plan
         self._first_pools: list[Pool] = []
         self._cache: RouteCache | None = None
-        self._adopt(plan)
+        self._adopt(plan, now)
 
     @property
     def plan(self) -> Plan:
@@ -75,7 +82,7 @@ class Engine:
         """Where the request goes; a decision is admitted, and its ticket waits for the outcome."""
         answer = self._answer(request, self._cache, self._rng, now)
         if isinstance(answer, Decision):
-            self._admit(answer, request.method, now)
+            self._admit(answer, request, now)
         return answer
 
     def attempt(self, request: Request, now: float) -> Answer | None:
@@ -84,7 +91,7 @@ class Engine:
         if request.attached is not None and request.attached.waits():
             return None
         if isinstance(answer, Decision):
-            self._admit(answer, request.method, now)
+            self._admit(answer, request, now)
         return answer
 
     def refusal(self, request: Request) -> Refusal | None:
@@ -99,21 +106,39 @@ class Engine:
             self._settled(ticket, outcome, now)
         return ticket
 
+    def told(self, endpoint_key: str, report: Report, now: float) -> None:
+        """An endpoint of the plan said this of itself."""
+        self._state.reports.told(
+            endpoint_key,
+            now,
+            utilisation=report.utilisation,
+            quota_used=report.quota_used,
+            cache_hit_rate=report.cache_hit_rate,
+        )
+
     def expire(self, now: float) -> float | None:
         """Settle as lost what is overdue. Returns when to call again; None when no ticket is open."""
         for ticket in self._state.tickets.overdue(now):
             self._settled(ticket, LOST, now)
         return self._state.tickets.next_expiry()
 
-    def swap(self, plan: Plan) -> None:
+    def swap(self, plan: Plan, now: float = 0.0) -> None:
         """From now on every request sees `plan`. What is remembered stays, by name."""
-        self._adopt(plan)
+        self._adopt(plan, now)
 
     def explain(self, request: Request, now: float) -> Explanation:
         """What `decide` would answer now and why, without any effect. Visits every route: not for traffic."""
+        self._state.pools.look_only()
+        try:
+            return self._explained(request, now)
+        finally:
+            self._state.pools.looked()
+
+    def _explained(self, request: Request, now: float) -> Explanation:
         rng = Random()
         rng.setstate(self._rng.getstate())
-        answer = self._answer(request, None, rng, now)
+        turns: list[tuple[Route, Variant, Turn]] = []
+        answer = self._answer(request, None, rng, now, turns)
         gates = []
         if answer is _CLIMBS:
             told = "a segment of the path is . or .. with parameters"
@@ -133,14 +158,32 @@ class Engine:
             if route in steps and route.set_priority:
                 request.priority = route.set_priority
         if not isinstance(answer, Decision):
-            return Explanation(answer, gates, routes, "", [])
+            if not turns:
+                return Explanation(answer, gates, routes, "", [])
+            route, variant, turn = turns[0]
+            passed_over = [
+                CandidateVerdict(endpoint, 0, self._why_not(endpoint, turn, variant))
+                for endpoint in variant.endpoints
+            ]
+            return Explanation(answer, gates, routes, _how_split(route, request), passed_over)
         rng.setstate(self._rng.getstate())
         return Explanation(
             answer, gates, routes, _how_split(answer.route, request), self._ranking(answer, request, rng, now)
         )
 
-    def _answer(self, request: Request, cache: RouteCache | None, rng: Random, now: float) -> Answer:
+    def _answer(
+        self,
+        request: Request,
+        cache: RouteCache | None,
+        rng: Random,
+        now: float,
+        turns: list[tuple[Route, Variant, Turn]] | None = None,
+    ) -> Answer:
+        """Whoever wants to know why gets the turn in which an endpoint was looked for, in `turns`."""
         plan = self._plan
+        standing = self._state.standing
+        if now >= standing.due:
+            standing.pass_time(now)
         if climbs(request.path):
             return _CLIMBS
         if plan.gates is not None:
@@ -152,7 +195,7 @@ class Engine:
             return _NO_ROUTE
         route = plan.routes[rank]
         if route.usual:
-            return self._to_an_endpoint(rank, route, request, (), rng, now)
+            return self._to_an_endpoint(rank, route, request, (), rng, now, turns)
         steps: list[Route] = []
         while True:
             if route.share >= 1.0 or _taken(route, request, rng):
@@ -160,7 +203,7 @@ class Engine:
                     direct = route.direct
                     return direct.reply(request) if isinstance(direct, Redirect) else direct
                 if not route.step:
-                    return self._to_an_endpoint(rank, route, request, tuple(steps), rng, now)
+                    return self._to_an_endpoint(rank, route, request, tuple(steps), rng, now, turns)
                 steps.append(route)
                 if route.set_priority:
                     request.priority = route.set_priority
@@ -170,7 +213,14 @@ class Engine:
             route = plan.routes[rank]
 
     def _to_an_endpoint(
-        self, rank: int, route: Route, request: Request, steps: tuple[Route, ...], rng: Random, now: float
+        self,
+        rank: int,
+        route: Route,
+        request: Request,
+        steps: tuple[Route, ...],
+        rng: Random,
+        now: float,
+        turns: list[tuple[Route, Variant, Turn]] | None,
     ) -> Decision | Refusal:
         if route.split is None:
             variant = route.variants[0]
@@ -178,53 +228,222 @@ class Engine:
         else:
             variant = _choose(route, request, rng)
             pool = self._state.pools.of(variant.pool)
-        candidates = pool.candidates
+        if route.chooser is not None:
+            other = route.chooser.choose(variant, request)
+            if other is not variant:
+                variant = other
+                pool = self._state.pools.of(other.pool)
+        candidates = candidates_now(pool, variant.strategy)
+        sieves: list[Sieve] | None = None
+        if route.filters or request.wishes is not None:
+            sieves = _sieves(route, request, self._state, now)
+            if sieves is not None:
+                pool, candidates = narrowed(pool, variant.strategy, self._state, sieves)
         considered = len(candidates.endpoints)
-        if considered == 0:
-            return Refusal(Reason.NO_ENDPOINT, route.name)
-        turn = Turn(request, pool, candidates, self._state, rng, now)
+        turn = Turn(request, pool, candidates, self._state, rng, now, sieves)
+        if turns is not None:
+            turns.append((route, variant, turn))
+        if considered == 0 and not variant.links:
+            return self._nobody(route, variant, sieves)
         ranking = variant.strategy.rank(turn, route.want)
+        if sieves is not None and len(ranking) < route.want:
+            ranking = self._filled(ranking, turn, variant, route.want)
         if not ranking:
-            return Refusal(Reason.NO_ENDPOINT, route.name)
+            return self._nobody(route, variant, sieves)
         target = None if route.rewrite is None else route.rewrite.target(request)
         fallbacks = ranking[1:] if route.want > 1 else _NO_FALLBACKS
         drawn = None if route.happening is None else route.happening.draw(rng)
         generation = self._plan.generation
-        return Decision(route, variant, ranking[0], fallbacks, target, considered, generation, drawn, steps)
+        first = ranking[0]
+        decision = Decision(route, variant, first, fallbacks, target, considered, generation, drawn, steps)
+        decision.turn = turn
+        if route.retries is not None and route.retries.allow(request):
+            decision.retries = route.retries
+        return decision
 
-    def _admit(self, decision: Decision, method: str, now: float) -> None:
+    def _nobody(self, route: Route, variant: Variant, sieves: list[Sieve] | None) -> Refusal:
+        """Nobody is left: in words, where it is the request's own doing."""
+        for sieve in sieves or ():
+            if sieve.reason is Reason.INVALID_REQUEST:
+                return Refusal(sieve.reason, route.name, message=sieve.name)
+        if self._for_quota(variant, sieves):
+            return _spent(route)
+        asked = [] if sieves is None else [sieve for sieve in sieves if not sieve.soft]
+        if not asked:
+            return Refusal(Reason.NO_ENDPOINT, route.name)
+        for sieve in asked:
+            if sieve.reason is Reason.BUDGET_EXCEEDED and self._but_for(sieve, variant, asked):
+                return Refusal(sieve.reason, route.name, message=f"no endpoint for {sieve.name}")
+        names = " and ".join([sieve.name for sieve in asked])
+        return Refusal(Reason.NO_ENDPOINT, route.name, message=f"no endpoint for {names}")
+
+    def _but_for(self, sieve: Sieve, variant: Variant, asked: list[Sieve]) -> bool:
+        """Whether the request could have somebody without this one."""
+        others = [other for other in asked if other is not sieve]
+        for arm in (variant, *variant.links):
+            for endpoint in self._state.pools.of(arm.pool).candidates.endpoints:
+                for other in others:
+                    if other.why_not(endpoint):
+                        break
+                else:
+                    return True
+        return False
+
+    def _for_quota(self, variant: Variant, sieves: list[Sieve] | None) -> bool:
+        """Whether somebody would be left, were it not for quotas."""
+        if len(self._state.quotas) == 0:
+            return False
+        level = self._state.standing.level
+        for pool in (variant, *variant.links):
+            if sieves is None:
+                roster = self._state.pools.of(pool.pool).roster
+                if roster is not None and roster.spent:
+                    return True
+                continue
+            for endpoint in pool.endpoints:
+                if endpoint.weight > 0 and level(endpoint.key) not in {OUT, GONE}:
+                    for sieve in sieves:
+                        if (
+                            not sieve.soft
+                            and sieve.reason is not Reason.RATE_LIMITED
+                            and sieve.why_not(endpoint)
+                        ):
+                            break
+                    else:
+                        return True
+        return False
+
+    def _filled(self, ranking: list[Endpoint], turn: Turn, variant: Variant, want: int) -> list[Endpoint]:
+        """Where wishes left too few, the fallbacks are those that the request may have besides: the wish that
+        counts least gives way first."""
+        found = list(ranking)
+        named = {endpoint.key for endpoint in found}
+        whole = self._state.pools.of(turn.pool.base)
+        sieves = turn.sieves
+        assert sieves is not None
+        wishes = len([each for each in sieves if each.soft])
+        for at in range(len(sieves) - 1, len(sieves) - 1 - wishes, -1):
+            before = sieves[:at]
+            pool, candidates = narrowed(whole, variant.strategy, turn.state, before)
+            without = Turn(turn.request, pool, candidates, turn.state, turn.rng, turn.now, before)
+            self._next_places(sieves[at], without, whole, variant, want, found, named)
+            if len(found) < want:
+                self._add(without, variant, want, found, named)
+            if len(found) == want:
+                break
+        return found
+
+    def _next_places(
+        self,
+        wish: Sieve,
+        all_of_them: Turn,
+        whole: Pool,
+        variant: Variant,
+        want: int,
+        found: list[Endpoint],
+        named: set[str],
+    ) -> None:
+        """After those of the first place in the order of the wish, those of the others: straight from one who
+        is there to the next. `all_of_them` is the turn without the wish."""
+        state = self._state
+        turn = all_of_them
+        before = turn.sieves
+        assert before is not None
+        kept = is_kept([*before, wish])
+        levels = _NO_LEVELS if kept else wish.levels(turn.candidates)
+        own = kept_places(wish, before, whole, variant.strategy, state) if kept else sorted(levels)
+        places = own
+        for link in variant.links:
+            pool = state.pools.of(link.pool)
+            candidates_now(pool, link.strategy)
+            if kept:
+                there = kept_places(wish, before, pool, link.strategy, state)
+            else:
+                there = list(wish.levels(narrowed(pool, link.strategy, state, before)[1]))
+            places = sorted({*places, *there})
+        # A place of the pool itself brings somebody. One of a link may not, where the request can't go there.
+        for place in places[1 : 1 + 2 * want]:
+            sieves = [*before, wish.behind(place)]
+            pool, candidates = turn.pool, turn.candidates
+            if kept:
+                pool, candidates = narrowed(whole, variant.strategy, state, sieves)
+            elif own and place <= own[-1]:
+                candidates = Candidates(levels[own[bisect_left(own, place)]])
+            more = Turn(turn.request, pool, candidates, state, turn.rng, turn.now, sieves)
+            self._add(more, variant, want, found, named)
+            if len(found) == want:
+                return
+
+    def _add(self, turn: Turn, variant: Variant, want: int, found: list[Endpoint], named: set[str]) -> None:
+        """The best of this turn that are not named yet."""
+        for endpoint in variant.strategy.rank(turn, want):
+            if endpoint.key not in named and len(found) < want:
+                named.add(endpoint.key)
+                found.append(endpoint)
+
+    def _admit(self, decision: Decision, request: Request, now: float) -> None:
         tickets = self._state.tickets
         if tickets.crowded():
             for oldest in tickets.oldest():
                 self._settled(oldest, LOST, now)
         variant = decision.variant
+        turn = decision.turn
         ticket = tickets.open(
             decision.route.name,
             variant.name,
-            variant.pool,
+            variant.pool if turn is None else variant.strategy.source(turn).name,
             decision.endpoint,
             decision.generation,
             now,
             self._plan.lease_s,
-            method,
+            request.method,
+            decision.fallbacks,
+            self._tokens(decision, request),
         )
         decision.ticket = ticket
         for learner in self._state.learners:
             learner.admitted(ticket, now)
+        if turn is not None:
+            for each in decision.route.filters:
+                each.admitted(request, ticket, self._state)
+            variant.strategy.admitted(turn, decision.endpoint)
+            if decision.route.cookie is not None:
+                decision.cookie = variant.strategy.cookie(turn, decision.endpoint)
+
+    def _tokens(self, decision: Decision, request: Request) -> int:
+        """What the request is likely to take, 0 where none of its endpoints counts tokens."""
+        if decision.endpoint.offer.tokens_per_minute > 0:
+            return self._plan.tokens.total(request)
+        for endpoint in decision.fallbacks:
+            if endpoint.offer.tokens_per_minute > 0:
+                return self._plan.tokens.total(request)
+        return 0
 
     def _settled(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         for learner in self._state.learners:
             learner.settled(ticket, outcome, now)
+        if outcome.attempts > 1:
+            server = ticket.server(outcome.served)
+            if server is not None and server is not ticket.endpoint:
+                for learner in self._state.learners:
+                    learner.took_over(server, outcome, now)
 
-    def _adopt(self, plan: Plan) -> None:
+    def _adopt(self, plan: Plan, now: float) -> None:
         """Where a strategy fails to prepare its pool, the plan that was in force stays in force."""
         variants = plan.variants()
         pools = self._state.pools
-        shared: dict[tuple[Endpoint, ...], Candidates] = {}
+        rosters: dict[tuple[tuple[Endpoint, ...], float], Roster] = {}
         for variant in variants:
-            if variant.endpoints not in shared:
-                shared[variant.endpoints] = eligible(variant.endpoints)
-            variant.strategy.arrange(pools.arrange(variant.pool, shared[variant.endpoints]))
+            rosters.setdefault((variant.endpoints, variant.panic), Roster(variant.endpoints, variant.panic))
+        listed = list(rosters.values())
+        self._state.standing.renew(listed)
+        for variant in variants:
+            roster = rosters[(variant.endpoints, variant.panic)]
+            pool = pools.arrange(
+                variant.pool, roster.candidates, variant.endpoints, roster, variant.strategy_name
+            )
+            variant.strategy.arrange(pool)
+        self._state.standing.adopt(listed, now)
         self._first_pools = [
             pools.of(route.variants[0].pool) if route.variants else _NO_POOL for route in plan.routes
         ]
@@ -239,6 +458,12 @@ class Engine:
             self._cache = RouteCache(plan.cached, plan.cached_s, always=plan.cached_always)
         # One that stays forgets by itself what it knows of another plan's index.
         pools.keep_only({variant.pool for variant in variants})
+        keys = {endpoint.key for endpoints, _ in rosters for endpoint in endpoints}
+        self._state.regions.keep_only({endpoint.region for endpoints, _ in rosters for endpoint in endpoints})
+        for learner in self._state.learners:
+            learner.keep_endpoints(keys)
+        for learner in self._state.learners:
+            learner.plan_changed(now)
 
     def _ranking(
         self, decision: Decision, request: Request, rng: Random, now: float
@@ -247,19 +472,56 @@ class Engine:
         if route.split is not None:
             _choose(route, request, rng)  # draws what the decision drew before it ranked
         variant = decision.variant
-        pool = self._state.pools.of(variant.pool)
-        candidates = pool.candidates
-        turn = Turn(request, pool, candidates, self._state, rng, now)
-        ranking = variant.strategy.rank(turn, len(candidates.endpoints))
+        taken = decision.turn
+        assert taken is not None
+        turn = Turn(request, taken.pool, taken.candidates, self._state, rng, now, taken.sieves)
+        want = len(turn.candidates.endpoints)
+        for link in variant.links:
+            want += len(self._state.pools.of(link.pool).candidates.endpoints)
+        ranking = variant.strategy.rank(turn, want)
         # A random strategy may order all of them otherwise than it picked one: what is picked comes first.
         named = [decision.endpoint, *decision.fallbacks]
         places = named + [endpoint for endpoint in ranking if endpoint not in named]
-        verdicts = [CandidateVerdict(endpoint, at + 1, "") for at, endpoint in enumerate(places)]
+        scores = dict(variant.strategy.scores(turn))
+        parts = dict(variant.strategy.parts(turn))
+        verdicts = [
+            CandidateVerdict(endpoint, at + 1, "", scores.get(endpoint), parts.get(endpoint))
+            for at, endpoint in enumerate(places)
+        ]
         for endpoint in variant.endpoints:
             if endpoint not in places:
-                why = "its weight is 0" if endpoint.weight == 0 else "the strategy left it out"
-                verdicts.append(CandidateVerdict(endpoint, 0, why))
+                why = self._why_not(endpoint, turn, variant)
+                verdicts.append(CandidateVerdict(endpoint, 0, why, scores.get(endpoint), parts.get(endpoint)))
         return verdicts
+
+    def _why_not(self, endpoint: Endpoint, turn: Turn, variant: Variant) -> str:
+        """Why this endpoint of the variant is not in the ranking."""
+        if endpoint.weight == 0:
+            return "its weight is 0"
+        whole = self._state.pools.of(variant.pool)
+        if endpoint.key not in whole.candidates.by_key:
+            return self._state.standing.why(endpoint.key) or "it may not be picked now"
+        for sieve in turn.sieves or ():
+            why = sieve.why_not(endpoint)
+            if why:
+                return why
+        return "the strategy left it out"
+
+
+def _sieves(route: Route, request: Request, state: State, now: float) -> list[Sieve] | None:
+    """What the request asks of endpoints; None when it asks nothing, as most."""
+    found: list[Sieve] | None = None if request.wishes is None else wished(request.wishes)
+    for each in route.filters:
+        sieve = each.sieve(request, state, now)
+        if sieve is not None:
+            if found is None:
+                found = []
+            found.append(sieve)
+    return hard_and_soft(found) if found else None
+
+
+def _spent(route: Route) -> Refusal:
+    return Refusal(Reason.RATE_LIMITED, route.name, message=_ALL_SPENT)
 
 
 def _taken(route: Route, request: Request, rng: Random) -> bool:
@@ -278,6 +540,12 @@ def _choose(route: Route, request: Request, rng: Random) -> Variant:
         for value in field.read(request):
             if value:  # an empty key would send everybody without one to the same arm
                 return route.variants[split.by_key(value)]
+    if route.cookie is not None:
+        shown = route.cookie.shown(request)
+        if shown is not None:
+            for variant in route.variants:
+                if variant.name == shown.arm:
+                    return variant
     return route.variants[split.by_chance(rng.random())]
 
 
@@ -287,6 +555,8 @@ def _how_split(route: Route, request: Request) -> str:
     for field in route.sticky:
         if any(field.read(request)):
             return f"by {field.name()}"
+    if route.cookie is not None and route.cookie.shown(request) is not None:
+        return f"by the cookie {route.cookie.name}"
     return "by chance"
 
 

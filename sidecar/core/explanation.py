@@ -50,12 +50,23 @@ class RouteVerdict:
 
 @final
 class CandidateVerdict:
-    """One endpoint of the chosen pool. `place` counts from 1; 0 is passed over, and `why` says why."""
+    """One endpoint of the chosen pool. `place` counts from 1; 0 is passed over, and `why` says why. `score`
+    is what the strategy judges it by, None where it judges by nothing; `parts` are what that is made of, by
+    name, where it is made of several."""
 
-    def __init__(self, endpoint: Endpoint, place: int, why: str) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        place: int,
+        why: str,
+        score: float | None = None,
+        parts: list[tuple[str, float]] | None = None,
+    ) -> None:
         self.endpoint: Final = endpoint
         self.place: Final = place
         self.why: Final = why
+        self.score: Final = score
+        self.parts: Final = [] if parts is None else parts
 
 
 @final

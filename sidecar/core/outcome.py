@@ -22,7 +22,8 @@ class Failure(Enum):
 class Outcome:
     """`status` is the HTTP status, 0 when there was none; `duration_s` is negative when unknown.
 
-    `served` is the address that really answered, empty when unknown; `attempts` counts from 1.
+    `served` is the address that really answered, empty when unknown; `attempts` counts from 1. `tokens` are
+    those that it took, question and answer together; negative when unknown.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Outcome:
         failure: Failure = Failure.NONE,
         served: str = "",
         attempts: int = 1,
+        tokens: int = -1,
     ) -> None:
         self.status: Final = status
         self.duration_s: Final = duration_s
         self.failure: Final = failure
         self.served: Final = served
         self.attempts: Final = attempts
+        self.tokens: Final = tokens
 
 
 LOST: Final = Outcome(0, failure=Failure.LOST)

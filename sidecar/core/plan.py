@@ -1,20 +1,26 @@
 """What a configuration compiles to: frozen, shared by all requests of its generation, replaced whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
+from sidecar.core.cookie import SessionCookie
 from sidecar.core.endpoint import Endpoint
+from sidecar.core.filters.base import Filter
 from sidecar.core.gates import Gate, Gates
 from sidecar.core.happening import Happening
 from sidecar.core.refusal import Refusal
 from sidecar.core.reply import Redirect, Reply
 from sidecar.core.request import Request
+from sidecar.core.retries import Retries
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.index import RuleIndex
 from sidecar.core.rules.logic import All, AnyOf
 from sidecar.core.rules.path import ANYWHERE, PathMatcher
+from sidecar.core.rules.tokens import Tokens
 from sidecar.core.split import Split
 from sidecar.core.strategies.base import Strategy
+
+_NONE: Final[Mapping[str, str]] = {}
 
 
 @final
@@ -22,7 +28,9 @@ class Variant:
     """One arm of a route: a pool of endpoints and the strategy that picks among them.
 
     `pool` is its name in the state, unique in the plan and the same after a reload. `share` is its share of
-    the route's requests, 0 to 1.
+    the route's requests, 0 to 1. `links` are the pools that a `strategy` which chains pools goes on to.
+    `panic` is the share of healthy endpoints under which health does not count. `others` are the same arm
+    with another strategy each, by the word that a request chooses it with.
     """
 
     def __init__(
@@ -33,6 +41,9 @@ class Variant:
         strategy: Strategy,
         strategy_name: str,
         share: float = 1.0,
+        links: "tuple[Variant, ...]" = (),
+        panic: float = 0.0,
+        others: "dict[str, Variant] | None" = None,
     ) -> None:
         self.name: Final = name
         self.pool: Final = pool
@@ -40,6 +51,45 @@ class Variant:
         self.strategy: Final = strategy
         self.strategy_name: Final = strategy_name
         self.share: Final = share
+        self.links: Final[tuple[Variant, ...]] = links
+        self.panic: Final = panic
+        self.others: Final[dict[str, Variant] | None] = others
+
+
+@final
+class StrategyChooser:
+    """By which strategy a request goes: by the one that it names, else by that of its tenant.
+
+    Both are words that the configuration knows (`Variant.others`); any other counts for nothing. A request
+    may name those that are `offered`.
+    """
+
+    def __init__(
+        self,
+        named_by: tuple[Field, ...] = (),
+        tenant: tuple[Field, ...] = (),
+        by_tenant: Mapping[str, str] = _NONE,
+        offered: frozenset[str] = frozenset(),
+    ) -> None:
+        self._offered: Final = offered
+        self._named_by: Final = named_by
+        self._tenant: Final = tenant
+        self._by_tenant: Final = dict(by_tenant)
+
+    def choose(self, variant: Variant, request: Request) -> Variant:
+        others = variant.others
+        if others is None:
+            return variant
+        for field in self._named_by:
+            for value in field.read(request):
+                if value in self._offered and value in others:
+                    return others[value]
+        if self._by_tenant:
+            for field in self._tenant:
+                for value in field.read(request):
+                    if value:
+                        return others.get(self._by_tenant.get(value, ""), variant)
+        return variant
 
 
 @final
@@ -95,6 +145,10 @@ class Route:
     client keeps its variant; the first that has a value counts. `want` is how many endpoints a decision
     names: one and its fallbacks. `share` is the part of the matching requests that it takes, 0 to 1; the
     others go on to the next route. `timeout_s` is for the whole answer; 0 is none, negative leaves it.
+    `filters` are the conditions that its requests may set on endpoints; `chooser` says by which strategy of
+    its arms a request goes, where requests may go by several. `retries` say what is tried again, None for
+    nothing. `cookie` is what its strategies write for clients, and by which one without a key keeps its
+    variant.
     """
 
     def __init__(
@@ -116,6 +170,10 @@ class Route:
         share: float = 1.0,
         happening: Happening | None = None,
         timeout_s: float = -1.0,
+        filters: tuple[Filter, ...] = (),
+        chooser: StrategyChooser | None = None,
+        retries: Retries | None = None,
+        cookie: SessionCookie | None = None,
     ) -> None:
         if split is None and len(variants) > 1:
             raise ValueError("a route has one variant, or several and a split")
@@ -138,6 +196,10 @@ class Route:
         self.share: Final = share
         self.happening: Final = happening
         self.timeout_s: Final = timeout_s
+        self.filters: Final = filters
+        self.chooser: Final = chooser
+        self.retries: Final = retries
+        self.cookie: Final = cookie
         self.step: Final = not variants and direct is None
         self.usual: Final = bool(variants) and share >= 1.0
         """Whether a request that matches goes to an endpoint, and nothing else is to be asked."""
@@ -150,7 +212,7 @@ class Plan:
     `lease_s` is how long a ticket waits for its outcome. `on_error` is where requests go when the sidecar
     itself fails; None refuses them. `cached` is how many found routes may be remembered, each for
     `cached_s` seconds; `cached_always`, even where that does not pay. `body_limit` is in bytes: rules look
-    into no larger body.
+    into no larger body. `tokens` says how many a request is likely to take, where endpoints have a limit.
     """
 
     def __init__(
@@ -165,6 +227,7 @@ class Plan:
         body_limit: int = 1 << 20,
         *,
         cached_always: bool = False,
+        tokens: Tokens | None = None,
     ) -> None:
         if lease_s <= 0:
             raise ValueError(f"lease_s must be above 0, got {lease_s}")
@@ -178,10 +241,19 @@ class Plan:
         self.cached_s: Final = cached_s
         self.cached_always: Final = cached_always
         self.body_limit: Final = body_limit
+        self.tokens: Final = Tokens() if tokens is None else tokens
         self.index: Final = RuleIndex([route.matcher if route.enabled else None for route in self.routes])
 
     def variants(self) -> list[Variant]:
-        return [variant for route in self.routes for variant in route.variants]
+        """Of all routes, and what they are linked to."""
+        found: list[Variant] = []
+        for route in self.routes:
+            for variant in route.variants:
+                arms = [variant] if variant.others is None else [variant, *variant.others.values()]
+                for arm in arms:
+                    found.append(arm)
+                    found.extend(arm.links)
+        return found
 
 
 def precedence(route: Route, order: int) -> tuple[int, int, int, int, int]:

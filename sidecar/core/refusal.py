@@ -21,6 +21,7 @@ class Reason(Enum):
     HEADER_REQUIRED = "header_required"
     TOO_LARGE = "too_large"
     TYPE_NOT_ALLOWED = "type_not_allowed"
+    BUDGET_EXCEEDED = "budget_exceeded"
 
 
 REFUSED: Final[dict[Reason, tuple[int, str]]] = {
@@ -37,6 +38,7 @@ REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.HEADER_REQUIRED: (403, "a header that is required is missing or not accepted"),
     Reason.TOO_LARGE: (413, "the body is too large"),
     Reason.TYPE_NOT_ALLOWED: (415, "this content type is not allowed"),
+    Reason.BUDGET_EXCEEDED: (402, "no endpoint is within the budget"),
 }
 """The HTTP status and the sentence of each reason."""
 

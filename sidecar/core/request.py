@@ -101,6 +101,10 @@ class Attached:
         """What a filter before the sidecar said of the request, as text; of a list, each value."""
         return _NOTHING
 
+    def has_metadata(self, namespace: str, path: str) -> bool:
+        """Whether there is anything at the path, be it an empty list."""
+        return False
+
     def waits(self) -> bool:
         """Whether it was asked for something that is still to come."""
         return False
@@ -111,12 +115,23 @@ class Attached:
 
 
 @final
+class Wishes:
+    """What a trusted caller says of endpoints by itself: names of those that it excludes, and of those that
+    it would rather have, in this order."""
+
+    def __init__(self, exclude: tuple[str, ...] = (), prefer: tuple[str, ...] = ()) -> None:
+        self.exclude: Final = exclude
+        self.prefer: Final = prefer
+
+
+@final
 class Request:
     """One request. `target` is the path with its query, as `:path` has it; `authority` may carry a port.
 
     `ends` says that no body follows the head. What is resolved once for all rules is kept here: `facts` by
     name, and `client`, the client's address as a number. `priority` is what a route has set, empty for none.
-    `received_at` is in seconds of the wall clock since 1970, for rules that ask the time of day.
+    `received_at` is in seconds of the wall clock since 1970, for rules that ask the time of day. `wishes` is
+    None for all that come through Envoy.
     """
 
     def __init__(
@@ -133,6 +148,7 @@ class Request:
         self.ends: Final = ends
         self.received_at = 0.0
         self.priority = ""
+        self.wishes: Wishes | None = None
         self.client: int = NOT_LOOKED_AT
         self.facts: dict[str, list[str]] | None = None
         self.method: Final = method

@@ -3,13 +3,18 @@
 import pytest
 
 from sidecar.core.decision import Decision
+from sidecar.core.endpoint import Endpoint
 from sidecar.core.engine import Engine
 from sidecar.core.plan import Route, Variant
+from sidecar.core.registry import STRATEGIES
 from sidecar.core.rules.fields import HeaderField
 from sidecar.core.rules.path import PathIs
 from sidecar.core.state.pools import Pool
 from sidecar.core.strategies.base import Strategy
+from sidecar.core.strategies.cache_aware import CacheAware
+from sidecar.core.strategies.random import Random
 from tests.builders import (
+    ALWAYS,
     OK,
     a_plan,
     a_request,
@@ -123,6 +128,58 @@ def test_a_pool_may_change_its_strategy_and_change_it_back() -> None:
     engine.swap(a_plan(a_route(to=to, strategy="weighted_round_robin")))
     given = picks(engine, 3).split()
     assert (given.count("a"), given.count("b")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("former", "left"),
+    [
+        ("weighted_round_robin", "wheel"),
+        ("adaptive", "arms"),
+        ("learned", "model"),
+        ("consistent_hash", "ring"),
+        ("cache_aware", "tally"),
+        ("zone_aware", "zones"),
+        ("geo_nearest", "atlas"),
+        ("least_connections", "ladder"),
+    ],
+)
+def test_what_only_the_former_strategy_went_by_is_kept_no_longer(former: str, left: str) -> None:
+    """Neither memory nor work for what nobody reads: a model learns from every outcome."""
+    fleet = [
+        Endpoint("shop", name, address=f"10.0.0.{at}:80", region="us-east-1", zone="a")
+        for at, name in enumerate("ab")
+    ]
+    made = CacheAware(by=(HeaderField("x-prompt"),)) if former == "cache_aware" else STRATEGIES[former]()
+    engine = an_engine(by(fleet, made, former))
+    pool = engine.state.pools.of("main")
+    assert getattr(pool, left) is not None
+
+    engine.swap(a_plan(by(fleet, made, former)))
+    assert getattr(pool, left) is not None
+    engine.swap(a_plan(by(fleet, Random(), "random")))
+
+    assert engine.state.pools.of("main") is pool
+    assert getattr(pool, left) is None
+    decided(engine)
+
+
+def by(fleet: list[Endpoint], strategy: Strategy, name: str) -> Route:
+    return Route("main", ALWAYS, (Variant("main", "main", tuple(fleet), strategy, name),))
+
+
+def test_regions_that_the_new_plan_does_not_name_are_forgotten() -> None:
+    def somewhere(region: str) -> Route:
+        return by([Endpoint("shop", "a", "10.0.0.1:80", region=region)], Random(), "random")
+
+    engine = an_engine(somewhere("one"))
+    for _ in range(5):
+        engine.settle(ticket_of(decided(engine)), OK, 0.0)
+    assert engine.state.regions.duration_s("one") > 0
+
+    engine.swap(a_plan(somewhere("one")))
+    assert engine.state.regions.duration_s("one") > 0
+    engine.swap(a_plan(somewhere("two")))
+    assert engine.state.regions.duration_s("one") < 0
 
 
 def test_only_endpoints_of_the_new_plan_are_chosen_after_a_swap() -> None:

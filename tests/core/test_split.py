@@ -4,7 +4,11 @@ The bounds on shares are five standard deviations of the binomial of the stated 
 leaves once in two million samples.
 """
 
+import os
+import subprocess
+import sys
 from math import sqrt
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,6 +17,7 @@ from sidecar.core.rules.fields import CookieField, HeaderField
 from sidecar.core.split import Split, unit_hash, unit_of
 from tests.builders import a_request, a_split_route, an_engine, decided
 
+ROOT = Path(__file__).parents[2]
 KEYS = [f"user-{n}" for n in range(20_000)]
 
 
@@ -186,3 +191,42 @@ def test_one_service_is_split_by_the_version_label_of_its_endpoints() -> None:
     given = [decision.endpoint.id for decision in decisions]
     assert abs(given.count("v2-0") - given.count("v2-1")) <= 1
     assert abs(given.count("v1-0") - given.count("v1-1")) <= 1
+
+
+def drawn_arms() -> str:
+    """Of 2,000 users of a test with 70 % in arm A, as a new engine decides."""
+    route = a_split_route("checkout", {"A": 0.7, "B": 0.3}, sticky=(HeaderField("x-user"),))
+    engine = an_engine(route, seed=Random().getrandbits(32))
+    return "".join(
+        decided(engine, a_request("/", ("x-user", f"user-{n}"))).variant.name for n in range(2_000)
+    )
+
+
+def test_a_share_of_0_7_is_that_of_users_and_of_requests_within_chance() -> None:
+    """R4, R5: 20,000 users, once each, and 20,000 requests of nobody."""
+    route = a_split_route("checkout", {"A": 0.7, "B": 0.3}, sticky=(HeaderField("x-user"),))
+    engine = an_engine(route)
+
+    users = [decided(engine, a_request("/", ("x-user", user))).variant.name for user in KEYS]
+    nobody = [decided(engine).variant.name for _ in range(20_000)]
+
+    assert within_chance(users.count("A"), 20_000, 0.7)
+    assert within_chance(nobody.count("A"), 20_000, 0.7)
+
+
+def test_the_same_user_has_the_same_arm_after_a_restart_and_at_another_sidecar() -> None:
+    """R4, R5: in processes of their own, whose hashes of texts differ, after requests of others."""
+    script = "from tests.core.test_split import drawn_arms; print(drawn_arms())"
+    here = drawn_arms()
+
+    for seed in ("1", "2"):
+        told = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout.strip() == here
+    assert within_chance(here.count("A"), 2_000, 0.7)

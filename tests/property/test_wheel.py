@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sidecar.core.endpoint import eligible
+from sidecar.core.endpoint import Candidates, eligible
 from sidecar.core.split import Split
 from sidecar.core.state.wheel import Wheel
 from tests.builders import endpoints_of
@@ -66,6 +66,33 @@ def test_who_is_picked_out_of_turn_pays_for_it(weights: list[int], order: list[i
         ranked = sorted(range(len(weights)), key=lambda at: (-after_gain[at], at))
         assert [int(endpoint.id) for endpoint in wheel.next(9)] == ranked
         assert int(wheel.next(1)[0].id) == ranked[0]
+
+
+@given(
+    weights=st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    changes=st.lists(st.tuples(st.integers(0, 30), st.sets(st.integers(0, 5))), min_size=1, max_size=6),
+)
+def test_after_changes_of_the_candidates_shares_are_those_of_the_weights(
+    weights: list[int], changes: list[tuple[int, set[int]]]
+) -> None:
+    """S2: to one pick in the first cycle after them, exactly in those after it."""
+    fleet = eligible(endpoints_of({str(at): weight for at, weight in enumerate(weights)}))
+    wheel = Wheel(fleet)
+    now = fleet
+    for count, away in changes:
+        for _ in range(count):
+            wheel.pick(wheel.next(1)[0])
+        now = Candidates([each for each in fleet.endpoints if int(each.id) not in away])
+        assume(now.endpoints)
+        wheel = Wheel(now, wheel)
+
+    for bound in (1, 0, 0):
+        given = []
+        for _ in range(now.total_weight):
+            given.append(wheel.next(1)[0])
+            wheel.pick(given[-1])
+        for endpoint in now.endpoints:
+            assert abs(given.count(endpoint) - endpoint.weight) <= bound
 
 
 @given(

@@ -19,6 +19,13 @@ class Field:
         """All its values; empty when it is absent."""
         raise NotImplementedError
 
+    def first(self, request: Request) -> str:
+        """The first of its values that is not empty; empty when there is none."""
+        for value in self.read(request):
+            if value:
+                return value
+        return ""
+
     def any_of(self, request: Request, values: tuple[str, ...]) -> bool:
         """Whether one of its values is one of these."""
         for value in self.read(request):

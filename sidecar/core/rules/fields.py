@@ -29,6 +29,15 @@ class HeaderField(Field):
     def read(self, request: Request) -> list[str]:
         return request.headers.values(self._header)
 
+    def first(self, request: Request) -> str:
+        value = request.headers.first(self._header)
+        if value is None or value:
+            return value or ""
+        for value in request.headers.values(self._header):
+            if value:
+                return value
+        return ""
+
     def any_of(self, request: Request, values: tuple[str, ...]) -> bool:
         return request.headers.any_of(self._header, values)
 

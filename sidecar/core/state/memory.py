@@ -3,8 +3,15 @@
 from typing import Final, final
 
 from sidecar.core.state.base import Learner
+from sidecar.core.state.bindings import Bindings
+from sidecar.core.state.latency import Latency
 from sidecar.core.state.load import Load
 from sidecar.core.state.pools import Pools
+from sidecar.core.state.quotas import Quotas
+from sidecar.core.state.regions import Regions
+from sidecar.core.state.reports import Reports
+from sidecar.core.state.spend import Spend
+from sidecar.core.state.standing import Standing
 from sidecar.core.state.tickets import Tickets
 
 
@@ -12,8 +19,30 @@ from sidecar.core.state.tickets import Tickets
 class State:
     """Mutable, keyed by name, older than any plan. Strategies read it; only the engine changes it."""
 
-    def __init__(self, epoch: int = 0, most_tickets: int = 200_000) -> None:
+    def __init__(
+        self,
+        epoch: int = 0,
+        most_tickets: int = 200_000,
+        most_sessions: int = 1_000_000,
+        most_prefixes: int = 200_000,
+    ) -> None:
         self.tickets: Final = Tickets(epoch, most_tickets)
-        self.pools: Final = Pools()
+        self.standing: Final = Standing()
         self.load: Final = Load()
-        self.learners: Final[list[Learner]] = [self.pools, self.load]
+        self.pools: Final = Pools(self.load)
+        self.latency: Final = Latency()
+        self.reports: Final = Reports(standing=self.standing)
+        self.quotas: Final = Quotas(self.standing)
+        self.regions: Final = Regions()
+        self.spend: Final = Spend()
+        self.sessions: Final = Bindings(most_sessions)
+        self.prefixes: Final = Bindings(most_prefixes)
+        self.learners: Final[list[Learner]] = [
+            self.pools,
+            self.load,
+            self.latency,
+            self.reports,
+            self.quotas,
+            self.regions,
+            self.spend,
+        ]

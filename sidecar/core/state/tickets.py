@@ -5,7 +5,10 @@ expiry looks only at the oldest. A dictionary keeps that order and finds a ticke
 reload made leases shorter, new ones end with the last of the longer ones, so that the order stays.
 """
 
+from collections.abc import Sequence
 from typing import Final, final
+
+from mypy_extensions import mypyc_attr
 
 from sidecar.core.endpoint import Endpoint
 
@@ -14,8 +17,14 @@ TICKET_BITS: Final = 60
 
 
 @final
+@mypyc_attr(acyclic=True)
 class Ticket:
-    """One admitted request. `expires_at` is when its lease ends, in seconds of the engine's clock."""
+    """One admitted request. `expires_at` is when its lease ends, in seconds of the engine's clock.
+
+    `fallbacks` are where a retry may have gone. `context` is what the request was like, in one number, where
+    somebody learns from that; else negative. `tokens` is how many the request was likely to take, 0 where
+    nobody counts them; `account` is where they were counted (`Quotas`).
+    """
 
     def __init__(
         self,
@@ -28,6 +37,8 @@ class Ticket:
         admitted_at: float,
         expires_at: float,
         method: str = "",
+        fallbacks: Sequence[Endpoint] = (),
+        tokens: int = 0,
     ) -> None:
         self.id: Final = id
         self.route: Final = route
@@ -38,6 +49,19 @@ class Ticket:
         self.admitted_at: Final = admitted_at
         self.expires_at: Final = expires_at
         self.method: Final = method
+        self.fallbacks: Final = fallbacks
+        self.context: int = -1
+        self.tokens: Final = tokens
+        self.account: int = 0
+
+    def server(self, address: str) -> Endpoint | None:
+        """Who has this address, in canonical form, of those that the decision named; None when nobody has."""
+        if self.endpoint.address == address:
+            return self.endpoint
+        for endpoint in self.fallbacks:
+            if endpoint.address == address:
+                return endpoint
+        return None
 
 
 @final
@@ -72,11 +96,25 @@ class Tickets:
         now: float,
         lease_s: float,
         method: str = "",
+        fallbacks: Sequence[Endpoint] = (),
+        tokens: int = 0,
     ) -> Ticket:
         self._next_id += 1
         expires_at = max(now + lease_s, self._last_expiry)
         self._last_expiry = expires_at
-        ticket = Ticket(self._next_id, route, variant, pool, endpoint, generation, now, expires_at, method)
+        ticket = Ticket(
+            self._next_id,
+            route,
+            variant,
+            pool,
+            endpoint,
+            generation,
+            now,
+            expires_at,
+            method,
+            fallbacks,
+            tokens,
+        )
         self._open[ticket.id] = ticket
         self.opened += 1
         return ticket

@@ -1,39 +1,115 @@
-"""Where a pool stands in its smooth weighted rotation.
+"""Where a pool stands in its smooth weighted rotation, also while those who may be picked come and go.
 
 The order is nginx's "smooth weighted round-robin": each turn every endpoint gains its weight, the
 richest is picked and pays the sum of all weights; 5, 1, 1 gives a a b a c a a. Done literally that
-visits every endpoint at every turn. Here endpoints of equal weight wait in one queue: among them the
-one picked least often, then the first in order, is always the richest, and after a pick it goes to
-the back. So only the heads of the queues are compared, one for each different weight.
+visits every endpoint at every turn. Here endpoints of equal weight wait in one line: among them the
+one picked least often, then the first in order, is always the richest. A line is a heap, so that one who
+was picked out of turn finds its new place as soon as one whose turn it was, and only the heads of the lines
+are compared, one for each different weight.
+
+Where reports decide who may be picked, that may change with nearly every request. A rotation that began anew
+each time would never come to those at its end. So whoever stays keeps what it is owed, counted in requests.
 """
 
-from collections import deque
 from typing import Final, final
 
 from sidecar.core.endpoint import Candidates, Endpoint
 
+_MOST_AHEAD: Final = 100
+"""Picks by which an endpoint may be ahead of its turn. What goes beyond is not counted: else one that had all
+requests for an hour, because they asked for it, would have none of the others in the hour after."""
+_MANY: Final = 32
+_ONE: Final = 1 << 16
+"""One pick, in the units in which picks are counted: an endpoint may be owed a part of one. Whole numbers,
+so that the order is exact."""
+
+_NOTHING: Final = (0, 0)
+
 
 @final
 class _Seat:
-    def __init__(self, endpoint: Endpoint, place: int) -> None:
+    """`place` is that of the endpoint among all, `at` its place in the line. `picks` are in units of `_ONE`,
+    less what it is owed from before."""
+
+    def __init__(self, endpoint: Endpoint, place: int, line: "list[_Seat]", owed: int) -> None:
         self.endpoint = endpoint
         self.place: Final = place
-        self.picks: int = 0
+        self.line: Final = line
+        self.at: int = len(line)
+        self.picks: int = -owed
+
+    def before(self, other: "_Seat") -> bool:
+        return self.picks < other.picks or (self.picks == other.picks and self.place < other.place)
+
+    def step_back(self) -> None:
+        """To where it belongs in its line, if it is too far in front, as after a pick."""
+        line = self.line
+        size = len(line)
+        at = self.at
+        while True:
+            child = 2 * at + 1
+            if child >= size:
+                break
+            next_one = line[child]
+            if child + 1 < size and line[child + 1].before(next_one):
+                child += 1
+                next_one = line[child]
+            if not next_one.before(self):
+                break
+            line[at] = next_one
+            next_one.at = at
+            at = child
+        line[at] = self
+        self.at = at
 
 
 @final
 class Wheel:
-    """The rotation of one pool. After `t` picks, weight `w` picked `c` times has the wealth w(t+1) - Tc."""
+    """The rotation of one pool. After `t` picks, weight `w` picked `c` times has the wealth w(t+1) - Tc.
 
-    def __init__(self, candidates: Candidates) -> None:
+    It goes on from one `before` it, of other candidates: an endpoint that is in both with the same weight
+    keeps what it is owed, wt/T - c, and one that was away has what it was owed when it left, at most a pick.
+    Then each gives by its weight of what they are owed together, so that all are owed nothing on average.
+    That is what one that is new is owed: it neither gets all the next requests nor none of them.
+    """
+
+    def __init__(self, candidates: Candidates, before: "Wheel | None" = None) -> None:
         self._candidates = candidates
-        self._total: Final = candidates.total_weight
-        self._picks = 0
-        self._queues: Final[dict[int, deque[_Seat]]] = {}
+        self._picks = 0  # in units of _ONE, as all that is compared with them
+        self._lines: Final[list[list[_Seat]]] = []
+        self._seats: Final[dict[str, _Seat]] = {}
+        self._away: Final[dict[str, tuple[int, int]]] = {}
+        """By key, the weight of those who left and what they are owed."""
+        owed_before = {} if before is None else before.owed()
+        by_weight: dict[int, list[_Seat]] = {}
+        total = 0
+        owed_to_all = 0
         for place, endpoint in enumerate(candidates.endpoints):
-            if endpoint.weight not in self._queues:
-                self._queues[endpoint.weight] = deque()
-            self._queues[endpoint.weight].append(_Seat(endpoint, place))
+            if endpoint.key in self._seats:
+                continue
+            line = by_weight.get(endpoint.weight)
+            if line is None:
+                line = by_weight[endpoint.weight] = []
+                self._lines.append(line)
+            weight, owed = owed_before.pop(endpoint.key, _NOTHING)
+            if weight != endpoint.weight:
+                owed = 0
+            owed_to_all += owed
+            seat = _Seat(endpoint, place, line, owed)
+            line.append(seat)
+            self._seats[endpoint.key] = seat
+            total += endpoint.weight
+        self._total: Final[int] = total
+        self._cycle: Final[int] = total * _ONE
+        self._least: Final[int] = -_MOST_AHEAD * _ONE * total
+        for key, (weight, owed) in owed_before.items():
+            self._away[key] = (weight, max(-_ONE, min(owed, _ONE)))
+        if before is not None:
+            for seat in self._seats.values():
+                seat.picks += seat.endpoint.weight * owed_to_all // total
+            for line in self._lines:
+                for at in range(len(line) // 2 - 1, -1, -1):
+                    line[at].step_back()
 
     def turns_over(self, candidates: Candidates) -> bool:
         """Whether it was made for these very candidates."""
@@ -49,68 +125,75 @@ class Wheel:
 
     def renew(self, candidates: Candidates) -> None:
         """Go on from the same position with the same endpoints as a new plan describes them."""
-        by_place = {seat.place: seat for queue in self._queues.values() for seat in queue}
-        for place, endpoint in enumerate(candidates.endpoints):
-            by_place[place].endpoint = endpoint
+        for endpoint in candidates.endpoints:
+            self._seats[endpoint.key].endpoint = endpoint
         self._candidates = candidates
+
+    def owed(self) -> dict[str, tuple[int, int]]:
+        """By key, the weight, and by how many picks, in units of `_ONE`, an endpoint is behind its part of
+        them; negative where it is ahead. Also of those who are away."""
+        owed = dict(self._away)
+        for key, seat in self._seats.items():
+            weight = seat.endpoint.weight
+            owed[key] = (weight, weight * self._picks // self._total - seat.picks)
+        return owed
+
+    def keep_endpoints(self, keys: set[str]) -> None:
+        """Forget who is away and not one of these."""
+        for key in [key for key in self._away if key not in keys]:
+            del self._away[key]
 
     def next(self, want: int) -> list[Endpoint]:
         """The endpoint whose turn it is, then others in the order of their wealth; at most `want`."""
-        first = self._richest()
-        if first is None:
+        heads = [line[0] for line in self._lines]
+        if not heads:
             return []
         if want == 1:
-            return [first.endpoint]
-        seats = [seat for queue in self._queues.values() for seat in queue]
-        seats.sort(key=lambda seat: (-self._wealth(seat), seat.place))
-        return [seat.endpoint for seat in seats[:want]]
+            return [self._richest(heads).endpoint]
+        if want > _MANY:
+            seats = list(self._seats.values())
+            seats.sort(key=lambda seat: (-self._wealth(seat), seat.place))
+            return [seat.endpoint for seat in seats[:want]]
+        found: list[Endpoint] = []
+        while heads and len(found) < want:
+            seat = self._richest(heads)
+            found.append(seat.endpoint)
+            heads.remove(seat)
+            # Those behind it in the heap are poorer than it, and richer than all that are behind them.
+            heads.extend(seat.line[2 * seat.at + 1 : 2 * seat.at + 3])
+        return found
 
     def pick(self, endpoint: Endpoint) -> None:
-        """It is given a turn, be it its own or not; an endpoint that left since is ignored."""
-        queue = self._queues.get(endpoint.weight)
-        if queue is None:
+        """It is given a turn, be it its own or not, and ignored if it left or has another weight."""
+        seat = self._seats.get(endpoint.key)
+        if seat is None or seat.endpoint.weight != endpoint.weight:
             return
-        seat = queue[0]
-        if seat.endpoint.key != endpoint.key:
-            # Not the head: some request could not have the one whose turn it was. The queue keeps its order.
-            for other in queue:
-                if other.endpoint.key == endpoint.key:
-                    break
-            else:
-                return
-            queue.remove(other)
-            seat = other
-        else:
-            queue.popleft()
-        seat.picks += 1
-        self._picks += 1
-        behind = len(queue)
-        while behind and (queue[behind - 1].picks, queue[behind - 1].place) > (seat.picks, seat.place):
-            behind -= 1
-        if behind == len(queue):
-            queue.append(seat)
-        else:
-            queue.insert(behind, seat)
-        if self._picks == self._total:
+        if self._wealth(seat) < self._least:
+            return
+        seat.picks += _ONE
+        seat.step_back()
+        self._picks += _ONE
+        if self._picks == self._cycle:
             self._start_over()
 
     def _wealth(self, seat: _Seat) -> int:
-        return seat.endpoint.weight * (self._picks + 1) - self._total * seat.picks
+        """In units of `_ONE`."""
+        return seat.endpoint.weight * (self._picks + _ONE) - self._total * seat.picks
 
-    def _richest(self) -> _Seat | None:
-        best: _Seat | None = None
-        most = 0
-        for queue in self._queues.values():
-            seat = queue[0]
+    def _richest(self, seats: list[_Seat]) -> _Seat:
+        best = seats[0]
+        if len(seats) == 1:
+            return best
+        most = self._wealth(best)
+        for seat in seats:
             wealth = self._wealth(seat)
-            if best is None or wealth > most or (wealth == most and seat.place < best.place):
+            if wealth > most or (wealth == most and seat.place < best.place):
                 best = seat
                 most = wealth
         return best
 
     def _start_over(self) -> None:
         """A full cycle returns everybody's wealth to its beginning; subtracting keeps the numbers small."""
-        for queue in self._queues.values():
-            for seat in queue:
-                seat.picks -= seat.endpoint.weight
+        for seat in self._seats.values():
+            seat.picks -= seat.endpoint.weight * _ONE
         self._picks = 0

@@ -8,11 +8,10 @@ from sidecar.core.state.tickets import Tickets
 from tests.builders import an_endpoint, endpoints_of
 
 
-def test_counts_the_turns_of_each_pool_through_new_candidates() -> None:
+def test_keeps_the_turns_of_each_pool_through_new_candidates() -> None:
     pools = Pools()
     pool = pools.arrange("main", eligible(endpoints_of({"a": 1, "b": 1})))
-    ticket = Tickets(0).open("route", "variant", "main", an_endpoint(), 1, 0.0, 10.0)
-    pools.admitted(ticket, 0.0)
+    pool.turns += 1
 
     again = pools.arrange("main", eligible(endpoints_of({"c": 1})))
 

@@ -1,6 +1,8 @@
 """The smooth weighted rotation."""
 
+from collections import Counter
 from functools import partial
+from random import Random
 
 import pytest
 
@@ -85,11 +87,175 @@ def test_a_rotation_of_many_endpoints_is_exact() -> None:
 
 @pytest.mark.skipif(COMPILED, reason="counts lines of Python")
 def test_a_turn_costs_as_much_among_a_thousand_endpoints_as_among_three() -> None:
-    """S2: it follows the number of different weights, which is 3 in both."""
+    """S2: it follows the number of different weights, which is 3 in both, and in a line of 333 one that was
+    picked steps back by at most 8 places of 10 lines each."""
     few = Wheel(candidates_of(a=1, b=2, c=3))
     many = Wheel(eligible(endpoints_of({f"e{n}": n % 3 + 1 for n in range(999)})))
 
     # Not to the end of a cycle, where all picks are counted back, once for the sum of the weights.
     costs = [[lines_run(partial(turn, wheel)) for _ in range(5)] for wheel in (few, many)]
 
-    assert max(costs[1]) <= max(costs[0])
+    assert max(costs[1]) <= max(costs[0]) + 8 * 15
+
+
+@pytest.mark.skipif(COMPILED, reason="counts lines of Python")
+@pytest.mark.parametrize("want", [1, 3])
+def test_a_pick_out_of_turn_and_fallbacks_cost_little_among_a_thousand_endpoints(want: int) -> None:
+    """S2, F1: 300 picks of anybody, as by sessions that stay, with a fixed seed; 1,000 endpoints of one
+    weight, and at most 400 lines for a pick and a look at the next three."""
+    wheel = Wheel(eligible(endpoints_of({f"e{n}": 1 for n in range(1_000)})))
+    everybody = wheel.next(1_000)
+    rng = Random(1)
+
+    def pick_and_look(endpoint: Endpoint) -> None:
+        wheel.pick(endpoint)
+        wheel.next(want)
+
+    for _ in range(300):
+        assert lines_run(partial(pick_and_look, rng.choice(everybody))) <= 400
+
+
+def test_who_was_asked_for_by_name_is_not_left_out_for_ever_after() -> None:
+    """S2: after 100,000 requests that could have none but a, it has its turns again within 400, as it is 100
+    ahead of the other two; before that, the other two share alike."""
+    wheel = Wheel(candidates_of(a=1, b=1, c=1))
+    a = wheel.next(3)[0]
+    for _ in range(100_000):
+        wheel.pick(a)
+
+    given = [turn(wheel) for _ in range(400)]
+
+    assert given[:200].count("b") == 100
+    assert sorted(given[-3:]) == ["a", "b", "c"]
+
+
+def test_an_endpoint_that_is_listed_twice_has_one_turn() -> None:
+    wheel = Wheel(Candidates([*candidates_of(a=1, b=1).endpoints, *candidates_of(a=1).endpoints]))
+
+    assert [turn(wheel) for _ in range(4)] == list("abab")
+
+
+def everybody_but(fleet: Candidates, *away: str) -> Candidates:
+    return Candidates([endpoint for endpoint in fleet.endpoints if endpoint.id not in away])
+
+
+def test_those_that_stay_keep_their_place_when_others_come_and_go() -> None:
+    """S2: each time one leaves or returns, the rotation goes on with the one whose turn it was."""
+    fleet = candidates_of(a=1, b=1, c=1, d=1)
+    wheel = Wheel(fleet)
+    assert turn(wheel) == "a"
+
+    wheel = Wheel(everybody_but(fleet, "b"), wheel)
+    assert [turn(wheel) for _ in range(2)] == list("cd")
+    wheel = Wheel(everybody_but(fleet, "c"), wheel)
+    assert turn(wheel) == "b"
+    wheel = Wheel(fleet, wheel)
+    assert sorted(turn(wheel) for _ in range(4)) == list("abcd")
+
+
+@pytest.mark.parametrize("away", [1, 5, 19])
+def test_where_candidates_change_before_every_request_nobody_is_first_or_left_out(away: int) -> None:
+    """S2: 20 of the same weight, 20,000 requests; before each, others are away by chance. Each has its part
+    to a tenth; of a rotation that begins anew each time the first would have nearly all."""
+    fleet = eligible(endpoints_of({f"e{n:02}": 1 for n in range(20)}))
+    names = [endpoint.id for endpoint in fleet.endpoints]
+    wheel, rng = Wheel(fleet), Random(1)
+    given: Counter[str] = Counter()
+    for _ in range(20_000):
+        wheel = Wheel(everybody_but(fleet, *rng.sample(names, away)), wheel)
+        given[turn(wheel)] += 1
+
+    assert all(900 < given[name] < 1100 for name in names)
+
+
+def test_where_all_are_left_out_but_one_by_turns_the_others_come_to_their_turns() -> None:
+    """S2: one that is picked alone in between owes nothing for that, and the others are not begun anew."""
+    fleet = candidates_of(a=1, b=1, c=1, d=1)
+    wheel = Wheel(fleet)
+    given = ""
+    for _ in range(16):
+        wheel = Wheel(everybody_but(fleet, "a", "b", "c"), wheel)
+        assert turn(wheel) == "d"
+        wheel = Wheel(fleet, wheel)
+        given += turn(wheel)
+
+    assert {given.count(name) for name in "abcd"} == {4}
+
+
+def test_a_newcomer_and_one_that_returns_neither_flood_nor_starve() -> None:
+    """S2: after 10,000 requests without them, each has its turn once in the next five."""
+    fleet = candidates_of(a=1, b=1, c=1, back=1, new=1)
+    wheel = Wheel(everybody_but(fleet, "new"))
+    turn(wheel)
+    wheel = Wheel(everybody_but(fleet, "new", "back"), wheel)
+    for _ in range(10_000):
+        turn(wheel)
+
+    wheel = Wheel(fleet, wheel)
+
+    assert sorted(turn(wheel) for _ in range(5)) == ["a", "b", "back", "c", "new"]
+
+
+def test_a_debt_does_not_last_longer_than_an_absence() -> None:
+    """S2: one that is 50 ahead leaves and comes back: one pick of it is left."""
+    fleet = candidates_of(a=1, b=1, c=1)
+    wheel = Wheel(fleet)
+    a = wheel.next(1)[0]
+    for _ in range(75):
+        wheel.pick(a)
+
+    wheel = Wheel(fleet, Wheel(everybody_but(fleet, "a"), wheel))
+
+    assert [turn(wheel) for _ in range(12)].count("a") in {3, 4}
+
+
+def test_who_has_another_weight_is_new_to_the_rotation() -> None:
+    """S2"""
+    wheel = Wheel(candidates_of(a=5, b=1, c=1))
+    for _ in range(3):
+        turn(wheel)
+
+    assert [turn(wheel) for wheel in [Wheel(candidates_of(a=1, b=5, c=2), wheel)] for _ in range(8)] == [
+        turn(wheel) for wheel in [Wheel(candidates_of(a=1, b=5, c=2))] for _ in range(8)
+    ]
+
+
+def test_who_left_the_plan_is_forgotten() -> None:
+    fleet = candidates_of(a=1, b=1, c=1)
+    wheel = Wheel(fleet)
+    wheel = Wheel(everybody_but(fleet, "a", "b"), wheel)
+    assert {key.split("/")[1] for key in wheel.owed()} == {"a", "b", "c"}
+
+    wheel.keep_endpoints({"shop/a", "shop/c"})
+
+    assert {key.split("/")[1] for key in wheel.owed()} == {"a", "c"}
+
+
+def test_a_wheel_may_become_empty_and_fill_again() -> None:
+    fleet = candidates_of(a=1, b=1)
+    wheel = Wheel(fleet)
+    turn(wheel)
+    wheel = Wheel(Candidates([]), wheel)
+    assert wheel.next(1) == []
+
+    wheel = Wheel(fleet, wheel)
+
+    assert [turn(wheel) for _ in range(4)] == list("baba")
+
+
+@pytest.mark.skipif(COMPILED, reason="counts lines of Python")
+def test_a_change_costs_by_the_number_of_endpoints_and_a_pick_after_it_what_it_did() -> None:
+    """S2: ten times as many cost at most eleven times as much, and at most 60 lines each."""
+    costs = []
+    for count in (100, 1_000):
+        fleet = eligible(endpoints_of({f"e{n}": n % 3 + 1 for n in range(count)}))
+        wheel = Wheel(fleet)
+        for _ in range(count // 2):
+            turn(wheel)
+        fewer = everybody_but(fleet, "e7")
+        costs.append(lines_run(partial(Wheel, fewer, wheel)))
+        wheel = Wheel(fewer, wheel)
+        assert lines_run(partial(turn, wheel)) <= 200
+
+    assert costs[1] <= 11 * costs[0]
+    assert costs[1] <= 60 * 1_000

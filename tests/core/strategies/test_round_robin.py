@@ -10,6 +10,14 @@ def test_gives_each_endpoint_in_turn() -> None:
     assert picks(engine, 7) == "a b c a b c a"
 
 
+def test_shares_are_exact_after_each_cycle_whatever_the_weights() -> None:
+    """S1: 5 endpoints, 2,000 cycles."""
+    engine = an_engine(a_route(to=endpoints_of({name: at + 1 for at, name in enumerate("abcde")})))
+
+    for _ in range(2_000):
+        assert sorted(picks(engine, 5).split()) == ["a", "b", "c", "d", "e"]
+
+
 def test_routes_rotate_independently() -> None:
     """S1"""
     both = endpoints_of({"a": 1, "b": 1})

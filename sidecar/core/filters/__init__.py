@@ -1,0 +1,1 @@
+"""Conditions of a request on the endpoints that may get it."""

@@ -1,0 +1,30 @@
+"""How sound an endpoint is, by what became of its requests and by what else speaks against it."""
+
+from typing import Final, final
+
+from sidecar.core.endpoint import Endpoint
+from sidecar.core.scorers.base import Asked, Scorer
+from sidecar.core.state.standing import DEGRADED, HEALTHY
+
+_OF_DEGRADED: Final = 0.5
+
+
+@final
+class Health(Scorer):
+    """The share of its last some hundred outcomes that were no failures, halved where it is degraded, and 0
+    where it is out and may be picked for want of others only. 1 where nothing is known."""
+
+    def score(self, asked: Asked, endpoints: list[Endpoint], weights: list[float]) -> list[float]:
+        latency, standing = asked.state.latency, asked.state.standing
+        scores: list[float] = []
+        for endpoint in endpoints:
+            track = latency.of(endpoint.key)
+            score = 1.0 if track is None else track.success_share()
+            level = standing.level(endpoint.key)
+            if level != HEALTHY:
+                score = score * _OF_DEGRADED if level == DEGRADED else 0.0
+            scores.append(score)
+        return scores
+
+    def unknown(self) -> float:
+        return 1.0

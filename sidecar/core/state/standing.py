@@ -1,0 +1,215 @@
+"""Who may be picked now, and why not: what speaks against an endpoint, by its key.
+
+Whoever finds something against an endpoint sets a mark, under a cause of its own; the last mark that is taken
+away makes it whole again. Marks change seldom, and requests come often: so a change makes the candidates of
+the pools anew, and a request takes those that are there.
+"""
+
+from typing import Final, final
+
+from sidecar.core.endpoint import ANYTHING, Candidates, Endpoint, Offer, eligible
+from sidecar.core.state.base import Learner
+
+HEALTHY: Final = 0
+DEGRADED: Final = 1
+"""Passed over while a healthy one is left."""
+OUT: Final = 2
+"""Not to be picked, but in a panic."""
+SPENT: Final = 3
+"""It has had all that it may have for now: not to be picked, whatever is known of health."""
+GONE: Final = 4
+"""Not to be picked, come what may: somebody wants it so."""
+
+NEVER: Final = float("inf")
+_LEAST_OF_WEIGHT: Final = 0.1
+
+
+@final
+class Mark:
+    """`why` is in words for people. It ends by itself at `until`, in seconds of the engine's clock."""
+
+    def __init__(self, level: int, why: str, until: float = NEVER) -> None:
+        self.level: Final = level
+        self.why: Final = why
+        self.until: Final = until
+
+
+@final
+class Roster:
+    """The endpoints that a plan lists together, and `candidates`, those of them that may be picked now.
+
+    These are the healthy ones; where there are none, the degraded ones. Where the healthy ones are a smaller
+    share of all than `panic` (0 to 1; 0 is never), what is known of health is taken for wrong, and all count
+    that are neither gone nor spent: so few would not bear the requests of all. `spent` is when there are no
+    candidates, and there would be without quotas.
+    """
+
+    def __init__(self, listed: tuple[Endpoint, ...], panic: float = 0.0) -> None:
+        self.listed: Final = listed
+        self.panic: Final = panic
+        self.panicking = False
+        self.spent = False
+        self.candidates = eligible(listed)
+
+    def renew(self, levels: dict[str, int]) -> None:
+        """Make the candidates anew, unless they are the same."""
+        endpoints = self._eligible(levels)
+        if endpoints != self.candidates.endpoints:
+            self.candidates = Candidates(endpoints)
+
+    def _eligible(self, levels: dict[str, int]) -> list[Endpoint]:
+        healthy: list[Endpoint] = []
+        degraded: list[Endpoint] = []
+        out: list[Endpoint] = []
+        spent = False
+        for endpoint in self.listed:
+            if endpoint.weight > 0:
+                level = levels.get(endpoint.key, HEALTHY)
+                if level == HEALTHY:
+                    healthy.append(endpoint)
+                elif level == DEGRADED:
+                    degraded.append(endpoint)
+                elif level == OUT:
+                    out.append(endpoint)
+                elif level == SPENT:
+                    spent = True
+        staying = len(healthy) + len(degraded) + len(out)
+        self.panicking = len(healthy) < self.panic * staying and bool(out)
+        self.spent = spent and not self.panicking and not healthy and not degraded
+        if self.panicking:
+            return [
+                endpoint
+                for endpoint in self.listed
+                if endpoint.weight > 0 and levels.get(endpoint.key, HEALTHY) <= OUT
+            ]
+        return healthy or degraded
+
+
+@final
+class Standing(Learner):
+    """`due` is when the next mark ends. `young` has the endpoints that begin slowly, and since when.
+
+    An endpoint is young when a new plan brings it, or when it comes back, for the `slow_start_s` of its
+    cluster; those of the first plan are not, because nobody has more of the load than they.
+    """
+
+    def __init__(self) -> None:
+        self._marks: Final[dict[str, dict[str, Mark]]] = {}
+        self._levels: Final[dict[str, int]] = {}
+        """Of those that are not healthy."""
+        self._rosters: dict[str, list[Roster]] = {}
+        self._offers: dict[str, Offer] = {}
+        self.young: Final[dict[str, float]] = {}
+        self.due: float = NEVER
+
+    def offer(self, endpoint_key: str) -> Offer:
+        """What the plan says that the endpoint can do."""
+        return self._offers.get(endpoint_key, ANYTHING)
+
+    def level(self, endpoint_key: str) -> int:
+        return self._levels.get(endpoint_key, HEALTHY)
+
+    def marks(self, endpoint_key: str) -> dict[str, Mark]:
+        """By cause."""
+        return dict(self._marks.get(endpoint_key, {}))
+
+    def why(self, endpoint_key: str) -> str:
+        """The worst that speaks against it, in words; empty when nothing does."""
+        worst: Mark | None = None
+        for mark in self._marks.get(endpoint_key, {}).values():
+            if worst is None or mark.level > worst.level:
+                worst = mark
+        return "" if worst is None else worst.why
+
+    def mark(self, endpoint_key: str, cause: str, mark: Mark, now: float) -> None:
+        """From now on this counts, in place of what the same cause said before."""
+        marks = self._marks.setdefault(endpoint_key, {})
+        marks[cause] = mark
+        self.due = min(self.due, mark.until)
+        self._judge(endpoint_key, now)
+
+    def clear(self, endpoint_key: str, cause: str, now: float) -> None:
+        """This cause has nothing against it any more."""
+        marks = self._marks.get(endpoint_key)
+        if marks is None or marks.pop(cause, None) is None:
+            return
+        if not marks:
+            del self._marks[endpoint_key]
+        self._judge(endpoint_key, now)
+
+    def pass_time(self, now: float) -> None:
+        """Take away the marks that are over by now, and find out when the next one will be."""
+        due = NEVER
+        for key in list(self._marks):
+            marks = self._marks[key]
+            over = [cause for cause, mark in marks.items() if mark.until <= now]
+            for cause in over:
+                self.clear(key, cause, now)
+            for mark in marks.values():
+                due = min(due, mark.until)
+        for key, since in list(self.young.items()):
+            until = since + self.offer(key).slow_start_s
+            if until <= now:
+                del self.young[key]
+            else:
+                due = min(due, until)
+        self.due = due
+
+    def weight(self, endpoint: Endpoint, now: float) -> float:
+        """Its weight, less while it is young: from a tenth it grows to all of it in proportion to time."""
+        since = self.young.get(endpoint.key)
+        if since is None:
+            return endpoint.weight
+        slow_start_s = endpoint.offer.slow_start_s
+        if now - since >= slow_start_s:
+            return endpoint.weight
+        return endpoint.weight * max((now - since) / slow_start_s, _LEAST_OF_WEIGHT)
+
+    def adopt(self, rosters: list[Roster], now: float) -> None:
+        """A new plan has these rosters, made up to date already, and no others."""
+        known = self._offers
+        self._rosters = {}
+        self._offers = {}
+        for roster in rosters:
+            for endpoint in roster.listed:
+                self._rosters.setdefault(endpoint.key, []).append(roster)
+                self._offers[endpoint.key] = endpoint.offer
+        if known:
+            for key in self._offers:
+                if key not in known:
+                    self._begin_slowly(key, now)
+        self.keep_endpoints(set(self._offers))
+
+    def renew(self, rosters: list[Roster]) -> None:
+        """Give them the candidates that they should have by what is known."""
+        for roster in rosters:
+            roster.renew(self._levels)
+
+    def keep_endpoints(self, keys: set[str]) -> None:
+        for key in [key for key in self._marks if key not in keys]:
+            del self._marks[key]
+            self._levels.pop(key, None)
+        for key in [key for key in self.young if key not in keys]:
+            del self.young[key]
+
+    def _judge(self, endpoint_key: str, now: float) -> None:
+        before = self._levels.get(endpoint_key, HEALTHY)
+        level = HEALTHY
+        for mark in self._marks.get(endpoint_key, {}).values():
+            level = max(level, mark.level)
+        if level == before:
+            return
+        if level == HEALTHY:
+            del self._levels[endpoint_key]
+        else:
+            self._levels[endpoint_key] = level
+        if before >= OUT and level < OUT and before != SPENT:
+            self._begin_slowly(endpoint_key, now)
+        for roster in self._rosters.get(endpoint_key, []):
+            roster.renew(self._levels)
+
+    def _begin_slowly(self, endpoint_key: str, now: float) -> None:
+        slow_start_s = self.offer(endpoint_key).slow_start_s
+        if slow_start_s > 0.0:
+            self.young[endpoint_key] = now
+            self.due = min(self.due, now + slow_start_s)

@@ -1,0 +1,223 @@
+"""Who may be picked now, and why not."""
+
+import pytest
+
+from sidecar.core.endpoint import Endpoint
+from sidecar.core.state.standing import DEGRADED, GONE, HEALTHY, NEVER, OUT, SPENT, Mark, Roster, Standing
+from tests.core.filters.asking import offering
+
+A, B, C, D = (offering(name, slow_start_s=30.0) for name in "abcd")
+FOUR = (A, B, C, D)
+
+
+def a_standing(*rosters: Roster) -> Standing:
+    standing = Standing()
+    standing.adopt(list(rosters), 0.0)
+    return standing
+
+
+def ids(roster: Roster) -> str:
+    return " ".join(endpoint.id for endpoint in roster.candidates.endpoints)
+
+
+def marked(standing: Standing, levels: dict[Endpoint, int], now: float = 0.0) -> None:
+    for endpoint, level in levels.items():
+        standing.mark(endpoint.key, "test", Mark(level, "ill"), now)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ({}, "a b c d"),
+        ({B: DEGRADED}, "a c d"),
+        ({A: DEGRADED, B: DEGRADED, C: OUT, D: GONE}, "a b"),
+        ({A: OUT, B: OUT, C: SPENT, D: GONE}, ""),
+        ({A: OUT, B: SPENT, C: DEGRADED}, "d"),
+    ],
+)
+def test_the_healthy_are_candidates_or_else_the_degraded(levels: dict[Endpoint, int], expected: str) -> None:
+    """C4: degraded is passed over while a healthy one is left."""
+    roster = Roster(FOUR)
+    standing = a_standing(roster)
+
+    marked(standing, levels)
+
+    assert ids(roster) == expected
+
+
+def test_candidates_are_made_anew_only_when_they_change() -> None:
+    """C4: a request does no more than take what is there."""
+    roster = Roster(FOUR)
+    standing = a_standing(roster)
+    first = roster.candidates
+
+    standing.mark(A.key, "one", Mark(OUT, "ill"), 0.0)
+    second = roster.candidates
+    assert second is not first
+    standing.mark(A.key, "other", Mark(OUT, "ill in another way"), 0.0)
+    standing.mark("shop/unknown", "one", Mark(OUT, "ill"), 0.0)
+    standing.clear(A.key, "one", 0.0)
+    assert roster.candidates is second
+
+    standing.clear(A.key, "other", 0.0)
+    standing.clear(A.key, "other", 0.0)
+    assert ids(roster) == "a b c d"
+
+
+def test_what_was_said_last_for_a_cause_counts_and_the_worst_is_told() -> None:
+    standing = a_standing(Roster(FOUR))
+
+    standing.mark(A.key, "probe", Mark(OUT, "3 probes failed"), 0.0)
+    standing.mark(A.key, "operator", Mark(GONE, "drained"), 0.0)
+    assert (standing.why(A.key), standing.level(A.key)) == ("drained", GONE)
+    standing.mark(A.key, "operator", Mark(DEGRADED, "is slow"), 0.0)
+    assert (standing.why(A.key), standing.level(A.key)) == ("3 probes failed", OUT)
+    standing.clear(A.key, "probe", 0.0)
+    assert (standing.why(A.key), standing.level(A.key)) == ("is slow", DEGRADED)
+    standing.clear(A.key, "operator", 0.0)
+    assert (standing.why(A.key), standing.level(A.key), standing.marks(A.key)) == ("", HEALTHY, {})
+
+
+def test_a_mark_ends_by_itself() -> None:
+    """C4"""
+    roster = Roster(FOUR)
+    standing = a_standing(roster)
+    standing.mark(A.key, "ejected", Mark(OUT, "ejected", until=10.0), 0.0)
+    standing.mark(B.key, "ejected", Mark(OUT, "ejected", until=20.0), 0.0)
+    assert (standing.due, ids(roster)) == (10.0, "c d")
+
+    standing.pass_time(9.9)
+    assert ids(roster) == "c d"
+    standing.pass_time(10.0)
+    assert (standing.due, ids(roster)) == (20.0, "a c d")
+    standing.pass_time(25.0)
+    assert ids(roster) == "a b c d"
+
+    standing.pass_time(1000.0)
+    assert standing.due == NEVER
+
+
+def test_another_cause_outlasts_a_mark_that_ends() -> None:
+    roster = Roster(FOUR)
+    standing = a_standing(roster)
+    standing.mark(A.key, "ejected", Mark(OUT, "ejected", until=10.0), 0.0)
+    standing.mark(A.key, "probe", Mark(DEGRADED, "slow"), 0.0)
+
+    standing.pass_time(10.0)
+
+    assert (standing.level(A.key), ids(roster)) == (DEGRADED, "b c d")
+
+
+@pytest.mark.parametrize(
+    ("ill", "expected"),
+    [(0, "a b c d"), (1, "b c d"), (2, "c d"), (3, "a b c d"), (4, "a b c d")],
+)
+def test_where_too_few_are_healthy_health_does_not_count(ill: int, expected: str) -> None:
+    """C4 H7: fewer than half."""
+    roster = Roster(FOUR, panic=0.5)
+    standing = a_standing(roster)
+
+    marked(standing, dict.fromkeys(FOUR[:ill], OUT))
+
+    assert ids(roster) == expected
+    assert roster.panicking == (ill > 2)
+
+
+def test_not_even_a_panic_picks_who_is_gone_or_has_no_quota_left() -> None:
+    """C4 H7"""
+    roster = Roster(FOUR, panic=0.9)
+    standing = a_standing(roster)
+
+    marked(standing, {A: GONE, B: SPENT, C: OUT, D: OUT})
+
+    assert ids(roster) == "c d"
+
+
+def test_degraded_ones_are_no_reason_to_panic() -> None:
+    """C4: those that are out would be asked although others are well enough."""
+    roster = Roster(FOUR, panic=0.5)
+    standing = a_standing(roster)
+
+    marked(standing, {A: DEGRADED, B: DEGRADED, C: DEGRADED, D: DEGRADED})
+
+    assert not roster.panicking
+
+
+def test_rosters_are_told_by_every_endpoint_that_they_share() -> None:
+    two, three = Roster((A, B)), Roster((B, C, D))
+    standing = a_standing(two, three)
+
+    marked(standing, {B: OUT})
+
+    assert (ids(two), ids(three)) == ("a", "c d")
+
+
+def test_a_new_plan_keeps_the_marks_of_the_endpoints_that_stay() -> None:
+    """C4: those that left are forgotten."""
+    standing = a_standing(Roster(FOUR))
+    marked(standing, {A: OUT, B: OUT})
+
+    roster = Roster((A, C))
+    standing.renew([roster])
+    standing.adopt([roster], 5.0)
+    assert ids(roster) == "c"
+
+    again = Roster(FOUR)
+    standing.renew([again])
+    standing.adopt([again], 6.0)
+    assert ids(again) == "b c d"
+
+
+def test_who_comes_back_begins_with_a_tenth_and_grows_with_time() -> None:
+    """S5: in 30 s to all of it."""
+    standing = a_standing(Roster(FOUR))
+    assert standing.weight(A, 0.0) == 1.0
+    marked(standing, {A: OUT})
+    standing.clear(A.key, "test", 100.0)
+
+    told = [standing.weight(A, 100.0 + passed) for passed in (0.0, 3.0, 15.0, 29.9, 30.0, 300.0)]
+    assert told == pytest.approx([0.1, 0.1, 0.5, 29.9 / 30.0, 1.0, 1.0])
+    assert standing.due == 130.0
+    standing.pass_time(130.0)
+    assert (standing.young, standing.due) == ({}, NEVER)
+
+
+@pytest.mark.parametrize("level", [DEGRADED, SPENT])
+def test_who_was_not_out_has_not_to_begin_again(level: int) -> None:
+    """S5"""
+    standing = a_standing(Roster(FOUR))
+    marked(standing, {A: level})
+    standing.clear(A.key, "test", 100.0)
+
+    assert standing.weight(A, 100.0) == 1.0
+
+
+def test_who_is_new_in_a_plan_begins_slowly_but_not_with_the_first_plan() -> None:
+    """S5"""
+    standing = a_standing(Roster((A, B)))
+    assert standing.young == {}
+
+    standing.adopt([Roster(FOUR)], 50.0)
+
+    assert standing.young == {C.key: 50.0, D.key: 50.0}
+    assert standing.weight(C, 65.0) == 0.5
+    assert standing.weight(A, 65.0) == 1.0
+
+
+def test_who_leaves_while_it_is_young_is_forgotten() -> None:
+    standing = a_standing(Roster((A,)))
+    standing.adopt([Roster(FOUR)], 50.0)
+
+    standing.adopt([Roster((A, B))], 51.0)
+
+    assert standing.young == {B.key: 50.0}
+
+
+def test_without_a_slow_start_nobody_is_young() -> None:
+    """S5"""
+    quick = offering("quick")
+    standing = a_standing(Roster((quick,)))
+    marked(standing, {quick: OUT})
+    standing.clear(quick.key, "test", 1.0)
+
+    assert (standing.young, standing.due) == ({}, NEVER)

@@ -1,0 +1,63 @@
+"""What outcomes say about an endpoint."""
+
+import pytest
+
+from sidecar.core.outcome import Failure, Outcome
+from sidecar.core.state.tickets import Tickets
+from sidecar.core.state.verdict import Verdict, verdict
+from tests.builders import an_endpoint
+
+HERE, ELSEWHERE = "10.0.0.1:80", "10.0.0.2:80"
+
+
+def judged(outcome: Outcome, address: str = HERE) -> Verdict:
+    endpoint = an_endpoint(address=address)
+    return verdict(Tickets(0).open("route", "variant", "pool", endpoint, 1, 0.0, 10.0), outcome)
+
+
+@pytest.mark.parametrize("status", [0, 200, 302, 400, 404, 499])
+def test_an_answer_that_the_client_asked_for_is_served(status: int) -> None:
+    assert judged(Outcome(status)) is Verdict.SERVED
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 504])
+def test_an_answer_that_the_endpoint_could_not_give_is_a_failure(status: int) -> None:
+    assert judged(Outcome(status)) is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Failure.CONNECTION, Verdict.FAILED),
+        (Failure.TIMEOUT, Verdict.FAILED),
+        (Failure.RESET, Verdict.FAILED),
+        (Failure.CANCELLED, Verdict.SILENT),
+        (Failure.REFUSED, Verdict.SILENT),
+        (Failure.LOST, Verdict.SILENT),
+    ],
+)
+def test_what_no_endpoint_is_to_blame_for_says_nothing(failure: Failure, expected: Verdict) -> None:
+    assert judged(Outcome(0, failure=failure)) is expected
+
+
+def test_an_answer_by_another_after_a_retry_is_a_failure_of_the_first() -> None:
+    assert judged(Outcome(200, served=ELSEWHERE, attempts=2)) is Verdict.FAILED
+    assert judged(Outcome(200, served=HERE, attempts=2)) is Verdict.SERVED
+    assert judged(Outcome(200, served=ELSEWHERE)) is Verdict.SERVED
+    assert judged(Outcome(200, attempts=2)) is Verdict.SERVED
+
+
+def test_of_a_host_name_nobody_knows_whether_the_address_is_its_own() -> None:
+    """What the last answer says counts, unless the address is that of a fallback."""
+    name = "shop.test:80"
+
+    assert judged(Outcome(200, served=ELSEWHERE, attempts=2), address=name) is Verdict.SERVED
+    assert judged(Outcome(503, served=ELSEWHERE, attempts=2), address=name) is Verdict.FAILED
+    fallbacks = [an_endpoint("b", address=ELSEWHERE)]
+    ticket = Tickets(0).open("r", "v", "p", an_endpoint(address=name), 1, 0.0, 10.0, fallbacks=fallbacks)
+    assert verdict(ticket, Outcome(200, served=ELSEWHERE, attempts=2)) is Verdict.FAILED
+    assert verdict(ticket, Outcome(200, served=HERE, attempts=2)) is Verdict.SERVED
+
+
+def test_where_envoy_picks_the_address_any_of_them_serves() -> None:
+    assert judged(Outcome(200, served=ELSEWHERE, attempts=2), address="") is Verdict.SERVED
