@@ -14,7 +14,7 @@ from rich.text import Text
 
 from sidecar.core.decision import Decision
 from sidecar.core.engine import Engine
-from sidecar.core.explanation import Explanation, RouteVerdict
+from sidecar.core.explanation import CandidateVerdict, Explanation, RouteVerdict
 from sidecar.core.plan import Plan
 from sidecar.core.refusal import Refusal
 from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers
@@ -106,6 +106,10 @@ def _print(explanation: Explanation, method: str, target: str, console: Console)
             console.print(Text(f"        sent on as {answer.target}"))
         return False
     console.print()
+    if explanation.candidates:
+        console.print("Endpoints, each with why it is passed over:")
+        _print_endpoints(console, explanation.candidates)
+        console.print()
     if isinstance(answer, Refusal):
         who = f" by the gate {answer.gate}" if answer.gate else ""
         console.print(Text(f"Answer: refused{who} with {answer.status}, {answer.message}", style="bold"))
@@ -133,12 +137,27 @@ def _print_candidates(console: Console, explanation: Explanation) -> None:
         shares = ", ".join(f"{arm.name} {arm.share:.2%}" for arm in answer.route.variants)
         console.print(Text(f"Split {explanation.split} among {shares}: {answer.variant.name}"))
     console.print(Text(f"Candidates, in the order of {answer.variant.strategy_name}:"))
+    _print_endpoints(console, explanation.candidates)
+
+
+def _print_endpoints(console: Console, candidates: list[CandidateVerdict]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
-    for candidate in explanation.candidates:
+    for candidate in candidates:
         endpoint = candidate.endpoint
         sign = Text(">", style="bold green") if candidate.place == 1 else Text(str(candidate.place or "-"))
         where = endpoint.address or "wherever Envoy's cluster has it"
         table.add_row(
-            sign, Text(f"{endpoint.cluster}/{endpoint.id}"), Text(where), Text(candidate.why, style="dim")
+            sign,
+            Text(f"{endpoint.cluster}/{endpoint.id}"),
+            Text(where),
+            Text(_judged(candidate), style="dim"),
         )
     console.print(table)
+
+
+def _judged(candidate: CandidateVerdict) -> str:
+    """Why it was passed over, or else what the strategy judges it by."""
+    if candidate.why or candidate.score is None:
+        return candidate.why
+    parts = ", ".join(f"{name} {score:.3g}" for name, score in candidate.parts)
+    return f"score {candidate.score:.3g}: {parts}" if parts else f"score {candidate.score:.3g}"

@@ -6,7 +6,7 @@ some route asks for it: `needs` says which, by conditions that are at least as w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -21,6 +21,19 @@ _INDEX: Final = re.compile(r"[0-9]{1,9}")
 _NEGATIVE: Final = re.compile(r"(.*\[)?-[0-9]{1,9}\]?")
 _BRACKETS: Final = re.compile(r"""\[(?:([0-9]{1,9})|["']([^"'\[\]]+)["'])\]""")
 _MOST_ALTERNATIVES: Final = 64
+_PLACES: Final = ("by", "prompt")
+"""Options of strategies that name places in the request."""
+_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "consistent_hash": ("session",),
+    "geo_nearest": ("region",),
+    "learned": ("region",),
+    "zone_aware": ("zone",),
+}
+_FOR_ENDPOINTS: Final = (
+    *("prompt", "input_tokens", "max_tokens", "capabilities", "max_price"),
+    *("exclude", "prefer", "strategy", "latency_target", "deadline", "zone"),
+)
+"""Facts that have no source unless the file names one, so that one is meant to be read."""
 
 
 def body_conditions(body: Mapping[str, object], where: Where, findings: Findings) -> list[Matcher]:
@@ -160,10 +173,19 @@ def needs(config: schema.Config) -> list[Need]:
         fact: need for fact, sources in _sources(config.context) if (need := _of_sources(sources)).something
     }
     found: dict[Need, None] = {}
+    of_endpoints = _of_endpoints(config, by_fact)
     for route in config.routes:
         own = Need()
         if route.sticky is not None and isinstance(route.sticky.by, str):
             own = by_fact.get(route.sticky.by, own)
+        if route.to is not None or route.pool is not None or route.split is not None:
+            own = _both(
+                own,
+                _both(
+                    of_endpoints,
+                    _of_strategies([route.strategy, *(link.strategy for link in _links(route))], by_fact),
+                ),
+            )
         if own.something or _asks(route.match, by_fact):  # most files have many routes, and few that do
             for need in _alternatives(route.match, by_fact):
                 found[_both(need, own)] = None
@@ -175,6 +197,48 @@ def needs(config: schema.Config) -> list[Need]:
             for place in places:
                 found[replace(by_fact["country"], place=place)] = None
     return [need for need in found if need.something]
+
+
+def _of_endpoints(config: schema.Config, by_fact: Mapping[str, Need]) -> Need:
+    """What is asked of every request that goes to an endpoint, to know which may get it and what it costs."""
+    need = Need()
+    for fact in _FOR_ENDPOINTS:
+        need = _both(need, by_fact.get(fact, Need()))
+    if any(cluster.models for cluster in config.clusters.values()):
+        need = _both(need, by_fact.get("model", Need()))
+    if config.tenants:
+        need = _both(need, by_fact.get("tenant", Need()))
+    own = [tenant.strategy for tenant in config.tenants.values() if tenant.strategy is not None]
+    return _both(need, _of_strategies([*config.strategies.values(), *own], by_fact))
+
+
+def _of_strategies(strategies: Iterable[schema.StrategyForm], by_fact: Mapping[str, Need]) -> Need:
+    """What their options name, and the facts that they go by where no option does."""
+    need = Need()
+    for strategy in strategies:
+        named = {strategy: {}} if isinstance(strategy, str) else strategy
+        for name, options in named.items():
+            for fact in _BY.get(name, ()):
+                need = _both(need, by_fact.get(fact, Need()))
+            for option in _PLACES:
+                need = _both(need, _of_places(options.get(option), by_fact))
+    return need
+
+
+def _of_places(written: object, by_fact: Mapping[str, Need]) -> Need:
+    if isinstance(written, str):
+        return by_fact.get(written, Need())
+    need = Need()
+    if isinstance(written, list):
+        for each in written:
+            need = _both(need, _of_places(each, by_fact))
+    elif isinstance(written, dict) and isinstance(written.get("body"), str):
+        need = _of_field(written["body"])
+    return need
+
+
+def _links(route: schema.Route) -> list[schema.Link]:
+    return [link for link in route.failover or () if isinstance(link, schema.Link)]
 
 
 def namespaces(config: schema.Config) -> list[str]:

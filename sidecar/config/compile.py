@@ -3,48 +3,80 @@
 What is odd is made plain here (a split with one arm is no split), so that no request meets an odd case.
 """
 
+from functools import partial
+
 from sidecar.config import schema
 from sidecar.config.actions import compile_direct, compile_happening
 from sidecar.config.bodies import note_claims
 from sidecar.config.edits import compile_edits, compile_rewrite
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
-from sidecar.config.fields import field_of_source
+from sidecar.config.filters import Conditions, Made
 from sidecar.config.gates import compile_gates
 from sidecar.config.geoip import Databases
 from sidecar.config.matches import compile_match
+from sidecar.config.notes import check_words, note_oddities
+from sidecar.config.picker import check_picker
+from sidecar.config.retries import Orders, compile_failover, compile_retries
 from sidecar.config.sections import Draft
-from sidecar.config.strategies import compile_strategy
+from sidecar.config.sticky import Sessions
+from sidecar.config.strategies import Options, compile_strategy
 from sidecar.config.targets import Chosen, Targets
+from sidecar.core.filters.subset import Subset
 from sidecar.core.plan import Plan, Route, Variant
-from sidecar.core.rules.base import Field
-from sidecar.core.rules.fields import HeaderField
 from sidecar.core.rules.logic import All
 from sidecar.core.split import Split
 from sidecar.core.strategies.round_robin import RoundRobin
+from sidecar.names import SUBSET_KEY, SUBSET_NAMESPACE
 
 _TARGETS = ("to", "pool", "split")
 _DESTINATIONS = (*_TARGETS, "redirect", "respond", "reject", "set")
 _LEAST_TIMEOUT_S = 0.001
 _MOST_BODY = 64 * 1024 * 1024
-_ON_THE_WAY = ("rewrite", "timeout", "idle_timeout", "buffer", "fault", "mirror")
+_ON_THE_WAY = (
+    "rewrite",
+    "timeout",
+    "idle_timeout",
+    "buffer",
+    "fault",
+    "mirror",
+    "retry",
+    "failover",
+    "needs",
+)
 
 
 def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: Findings) -> Plan | None:
     """The plan; None when there are problems. These stand in `findings`, and warnings too."""
     _check_listeners(drawn, findings)
+    check_picker(drawn, findings)
     targets = Targets(drawn, findings)
-    facts = Facts(drawn.config.context, drawn.config.models, drawn.config.flags, databases, findings)
+    facts = Facts(
+        drawn.config.context,
+        drawn.config.models,
+        drawn.config.flags,
+        databases,
+        findings,
+        unknown_bytes=drawn.config.envoy.body_limit,
+    )
     gates = compile_gates(drawn, facts, findings)
+    sessions = Sessions(drawn.config.cookies, databases, findings)
+    orders = Orders(drawn.clusters)
+    options = Options(facts, drawn.config.regions, drawn.config.zones)
+    conditions = Conditions(drawn, facts, options, findings)
     on_error = _on_error(drawn.config.on_error, targets, findings)
     _check_names(drawn, findings)
     routes: list[Route] = []
     places: dict[str, int] = {}
     for at, written in drawn.routes.items():
-        route = _route(written, ("routes", at), drawn, targets, facts, findings)
+        route = _route(
+            written, ("routes", at), drawn, targets, facts, orders, options, sessions, conditions, findings
+        )
         if route is not None:
             routes.append(route)
             places[route.name] = at
+    _check_demo(drawn, findings)
+    check_words(drawn.config, findings)
     if findings.problems:
         return None
     cache = drawn.config.route_cache
@@ -58,11 +90,13 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
         cache.ttl,
         drawn.config.envoy.body_limit,
         cached_always=cache.always,
+        tokens=facts.tokens,
     )
     note_claims(drawn.config, findings)
     _note_unprotected(drawn.config, findings)
     _note_unused(drawn, targets, findings)
     _note_unreached(plan, places, findings)
+    note_oddities(drawn, plan, places, findings)
     return plan
 
 
@@ -115,6 +149,16 @@ def _check_names(drawn: Draft, findings: Findings) -> None:
         first.setdefault(route.name, at)
 
 
+def _check_demo(drawn: Draft, findings: Findings) -> None:
+    """Behaviour is told of endpoints that are there. A cluster without any has one of its own name."""
+    ids: dict[str, None] = {}
+    for name, cluster in drawn.clusters.items():
+        ids.update({each.id or each.address: None for each in cluster.endpoints} or {name: None})
+    for told in drawn.config.demo.endpoints:
+        if told not in ids and told not in drawn.lost_ids and not drawn.unsure((), "clusters"):
+            findings.unknown(("demo", "endpoints", told), f"there is no endpoint {shown(told)}", told, ids)
+
+
 def _on_error(written: str, targets: Targets, findings: Findings) -> Variant | None:
     if written == "refuse":
         return None
@@ -132,14 +176,20 @@ def _route(
     drawn: Draft,
     targets: Targets,
     facts: Facts,
+    orders: Orders,
+    options: Options,
+    sessions: Sessions,
+    conditions: Conditions,
     findings: Findings,
 ) -> Route | None:
     matcher = compile_match(written.match, (*where, "match"), facts, findings)
     arms = _arms(written, where, drawn, targets, findings)
     direct = compile_direct(written, where, findings)
     happening = compile_happening(written, where, targets, findings)
-    sticky = _sticky(written, where, drawn, facts, findings)
-    strategy = compile_strategy(written.strategy, (*where, "strategy"), findings)
+    chain = compile_failover(written, where, drawn.clusters, targets, facts, options, findings)
+    session = sessions.of(written, where, drawn, facts, arms, chain.endpoints(), findings)
+    strategy = compile_strategy(written.strategy, (*where, "strategy"), findings, options=options)
+    retries = compile_retries(written, where, orders, findings)
     request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
     response_headers = compile_edits(written.headers.response, (*where, "headers", "response"), findings)
     rewrite = None
@@ -151,12 +201,22 @@ def _route(
         findings.add((*where, "share"), "a share of 0 takes no request", "use enabled: false")
     if arms is None or strategy is None:
         return None
-    strategy_name, make = strategy
     total = sum(weight for _, weight in arms)
+
+    def arm(chosen: Chosen, share: float, pool: str, by: Made, others: dict[str, Variant] | None) -> Variant:
+        picks = chain.around(by[1](), session, chosen.name)
+        return Variant(
+            chosen.name, pool, chosen.endpoints, picks, by[0], share, chain.variants, others=others
+        )
+
     variants: list[Variant] = []
     for chosen, weight in arms:
         pool = f"{written.name}/{chosen.name}"
-        variants.append(Variant(chosen.name, pool, chosen.endpoints, make(), strategy_name, weight / total))
+        others = conditions.others(pool, partial(arm, chosen, weight / total, others=None))
+        variants.append(arm(chosen, weight / total, pool, strategy, others))
+    filters = conditions.filters(written, variants, chain.variants, where, findings)
+    if drawn.config.envoy.endpoint_picker and variants:
+        filters = (*filters, Subset(SUBSET_NAMESPACE, SUBSET_KEY))
     split = None
     if len(variants) > 1:
         split = Split(written.name, [variant.name for variant in variants], [weight for _, weight in arms])
@@ -166,7 +226,7 @@ def _route(
         matcher,
         tuple(variants),
         split,
-        sticky if split is not None or share < 1.0 else (),
+        session.key if split is not None or share < 1.0 else (),
         written.priority,
         written.enabled,
         request_headers,
@@ -177,7 +237,12 @@ def _route(
         set_priority="" if written.set is None else written.set.priority or "",
         share=share,
         happening=happening,
+        want=1 if retries is None else retries.attempts,
+        retries=retries,
         timeout_s=-1.0 if written.timeout is None else written.timeout,
+        filters=filters,
+        chooser=conditions.chooser if variants else None,
+        cookie=session.cookie,
     )
 
 
@@ -261,34 +326,6 @@ def _split(
     if not any(weight for _, weight, _ in arms):
         findings.add(where, "every weight is 0", "give one arm a weight above 0")
     return arms
-
-
-def _sticky(
-    written: schema.Route,
-    where: Where,
-    drawn: Draft,
-    facts: Facts,
-    findings: Findings,
-) -> tuple[Field, ...]:
-    if written.sticky is None:
-        return ()
-    if written.split is None and written.share is None and not drawn.unsure(where, *_DESTINATIONS):
-        findings.add(
-            (*where, "sticky"),
-            "keeps the arm of a split or a share, and this route has neither",
-            "give it a split, or leave it out",
-        )
-    by = written.sticky.by
-    place = (*where, "sticky", "by")
-    if isinstance(by, schema.StickyHeader):
-        return (HeaderField(by.header.lower()),)
-    if isinstance(by, schema.StickyCookie):
-        field = field_of_source(schema.Source(cookie=by.cookie), place, findings)
-        return () if field is None else (field,)
-    fields = facts.key(by)
-    if not fields and not drawn.unsure(("context",), by):
-        findings.add(place, f"context.{by} has no source", "give it one")
-    return fields
 
 
 def _note_unprotected(config: schema.Config, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from sidecar.core.ranges import Ranges
 from sidecar.core.rules.address import Client, ClientIn, CountryOf
 from sidecar.core.rules.base import Field, Matcher
 from sidecar.core.rules.facts import ON, PRIORITIES, Fact, Flag, Priority
+from sidecar.core.rules.tokens import Tokens
 from sidecar.core.rules.where import OneOf
 
 _VALUED: Final = ("model", "tenant", "user", "organization", "tier", "segment", "region", "country")
@@ -28,7 +29,10 @@ class Facts:
         flags: dict[str, bool],
         databases: Databases,
         findings: Findings,
+        *,
+        unknown_bytes: int = 1024 * 1024,
     ) -> None:
+        """`unknown_bytes` are what a body is taken for of which nobody says how long it is."""
         self._client: Final = Client(context.client_ip.trusted_hops)
         self._databases: Final = databases
         more: dict[str, FieldOf] = {"geoip": self._geoip}
@@ -51,10 +55,26 @@ class Facts:
         }
         self._priority: Final = Priority(self._sources["priority"])
         self._flags: Final = flags
+        self.tokens: Final = Tokens(
+            self._sources["prompt"],
+            self._sources["max_tokens"],
+            counted=self._sources["input_tokens"],
+            unknown_bytes=unknown_bytes,
+        )
+
+    def names(self) -> list[str]:
+        return [*self._sources, "client_ip"]
 
     def key(self, fact: str) -> tuple[Field, ...]:
         """The fields that may hold the fact, for one that names a client."""
         return (self._client,) if fact == "client_ip" else self._sources[fact]
+
+    def field(self, fact: str) -> Fact:
+        """The fact's value, as routes compare it."""
+        return self._facts[fact]
+
+    def has_source(self, fact: str) -> bool:
+        return fact in self._sourced
 
     def client_in(self, ranges: list[str], where: Where, findings: Findings) -> ClientIn | None:
         """The client's address is in one of these; None when they are not sound."""

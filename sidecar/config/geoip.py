@@ -41,27 +41,34 @@ class Databases:
         """None when it cannot be used, which then stands in the findings."""
         path = self._folder / name
         if path not in self._open:
-            self._open[path] = self._opened(path, name, where, findings)
+            self._open[path] = self._opened(name, where, findings)
         return self._open[path]
 
-    def _opened(self, path: Path, name: str, where: Where, findings: Findings) -> "Countries | None":
-        try:
-            import maxminddb  # noqa: PLC0415 - an extra
-        except ImportError:
-            findings.add(where, "needs the package maxminddb", "install the sidecar with its extra `geo`")
-            return None
+    def content(self, name: str, most_bytes: int, where: Where, findings: Findings) -> bytes | None:
+        """What this file holds. None when it cannot be read, which then stands in the findings."""
+        path = self._folder / name
         self.read[path] = stamp(path)
         try:
             # A pipe would be waited for without end.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:  # noqa: PTH123 - no path
                 self.read[path] = _stamp(os.fstat(descriptor))
-                data = file.read(_MOST_BYTES)
+                return file.read(most_bytes)
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else "") or "not a path"
             findings.add(
                 where, f"{shown(name)} cannot be read: {reason.lower()}", f"it is looked for at {path}"
             )
+            return None
+
+    def _opened(self, name: str, where: Where, findings: Findings) -> "Countries | None":
+        try:
+            import maxminddb  # noqa: PLC0415 - an extra
+        except ImportError:
+            findings.add(where, "needs the package maxminddb", "install the sidecar with its extra `geo`")
+            return None
+        data = self.content(name, _MOST_BYTES, where, findings)
+        if data is None:
             return None
         try:
             with _private(data) as copy:

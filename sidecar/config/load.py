@@ -32,6 +32,11 @@ class Loaded:
 
 def load(path: Path, generation: int) -> Loaded:
     """The configuration in the file at `path`. ConfigError with everything that is wrong with it."""
+    return loads(text_of(path), str(path), generation, path.parent)
+
+
+def text_of(path: Path) -> str:
+    """What the file holds. ConfigError when it cannot be read, or is too large or no UTF-8."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -44,12 +49,11 @@ def load(path: Path, generation: int) -> Loaded:
     if len(raw) > MOST_BYTES:
         raise ConfigError(name, [Problem((), f"is larger than {MOST_BYTES // 1024 // 1024} MB")])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         problem = Problem((), f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8", line)
         raise ConfigError(name, [problem]) from None
-    return loads(text, name, generation, path.parent)
 
 
 def loads(text: str, name: str, generation: int, folder: Path = Path(), *, numbered: bool = True) -> Loaded:
@@ -66,8 +70,8 @@ def loads(text: str, name: str, generation: int, folder: Path = Path(), *, numbe
     plan = compile_plan(drawn, generation, databases, findings)
     if document.problems or plan is None:
         rest = _without_echoes(findings.problems, document.problems)
-        raise ConfigError(name, document.problems + (_with_lines(text, rest) if numbered else rest))
-    told = _with_lines(text, findings.notes) if numbered else findings.notes
+        raise ConfigError(name, document.problems + (with_lines(text, rest) if numbered else rest))
+    told = with_lines(text, findings.notes) if numbered else findings.notes
     notes = sorted(told, key=lambda note: note.line)
     return Loaded(drawn.config, plan, [note.text(name) for note in notes], text, databases.read, notes)
 
@@ -84,7 +88,8 @@ def _without_echoes(problems: list[Problem], told: list[Problem]) -> list[Proble
     ]
 
 
-def _with_lines(text: str, problems: list[Problem]) -> list[Problem]:
+def with_lines(text: str, problems: list[Problem]) -> list[Problem]:
+    """The problems with the lines of `text` on which they stand."""
     if not problems:
         return []
     found = lines(text, {problem.where for problem in problems})

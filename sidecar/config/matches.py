@@ -199,6 +199,12 @@ def _host_name(host: str) -> str | None:
 
 
 def _methods(methods: list[str], where: Where, findings: Findings) -> Matcher | None:
+    usable = method_names(methods, where, findings)
+    return OneOf(_METHOD_FIELD, usable) if usable else None
+
+
+def method_names(methods: list[str], where: Where, findings: Findings) -> tuple[str, ...]:
+    """In capitals, each once; what is no method stands in the findings and is left out."""
     if not methods:
         findings.add(where, "must not be empty", "list at least one method, or leave it out")
     usable: list[str] = []
@@ -207,7 +213,7 @@ def _methods(methods: list[str], where: Where, findings: Findings) -> Matcher | 
             usable.append(method.upper())
         else:
             findings.add((*where, at), f"{shown(method)} is not a method", "write one such as GET or POST")
-    return OneOf(_METHOD_FIELD, tuple(dict.fromkeys(usable))) if usable else None
+    return tuple(dict.fromkeys(usable))
 
 
 def _texts(tests: list[schema.Text], where: Where, findings: Findings, field_of: FieldOf) -> list[Matcher]:

@@ -16,14 +16,18 @@ from sidecar.config.schema import (
     Cluster,
     Config,
     Context,
+    Cookies,
     Demo,
     Envoy,
     Gate,
     Listen,
+    Regions,
     Route,
     RouteCache,
     Section,
+    Tenant,
     Tickets,
+    Zones,
 )
 from sidecar.config.values import Name
 
@@ -36,7 +40,10 @@ _WHOLE: Final[dict[str, type[Section]]] = {
     "envoy": Envoy,
     "tickets": Tickets,
     "context": Context,
+    "cookies": Cookies,
     "route_cache": RouteCache,
+    "regions": Regions,
+    "zones": Zones,
 }
 
 
@@ -71,6 +78,8 @@ def draft(top: dict[str, object], findings: Findings) -> Draft:
     parts["on_error"] = _on_error(top, findings)
     parts["models"] = _mapping(top, "models", str, "a model's name", findings)
     parts["flags"] = _mapping(top, "flags", bool, "true or false", findings)
+    parts["tenants"] = _tenants(top.get("tenants"), findings, drawn)
+    parts["strategies"] = _strategies(top.get("strategies"), findings)
     parts["gates"] = _gates(top.get("gates", []), findings, drawn)
     parts["demo"] = _demo(top.get("demo", {}), findings, drawn)
     _clusters(top, findings, drawn)
@@ -137,7 +146,7 @@ def _on_error(top: dict[str, object], findings: Findings) -> str | None:
 def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
     if not isinstance(raw, dict) or not isinstance(raw.get("tour"), list):
         return _section(Demo, raw, ("demo",), findings, drawn)
-    _section(Demo, {**raw, "tour": []}, ("demo",), findings, drawn)
+    whole = _section(Demo, {**raw, "tour": []}, ("demo",), findings, drawn)
     asks = [_section(Ask, each, ("demo", "tour", at), findings, drawn) for at, each in enumerate(raw["tour"])]
     for at, ask in enumerate(asks):
         given = sorted(_BODIES & ask.model_fields_set) if ask is not None else []
@@ -146,7 +155,48 @@ def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
             findings.add(
                 ("demo", "tour", at), f"{first} and {second} are both the request's body", "keep one of them"
             )
-    return Demo(tour=[ask for ask in asks if ask is not None])
+    behaviours = {} if whole is None else whole.endpoints
+    return Demo(endpoints=behaviours, tour=[ask for ask in asks if ask is not None])
+
+
+def _tenants(raw: object, findings: Findings, drawn: Draft) -> dict[str, Tenant] | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, dict):
+        findings.add(("tenants",), f"must be a mapping of names to tenants, got {shown(raw)}")
+        return None
+    if "" in raw:
+        findings.add(("tenants", ""), "a tenant must have a name", "write it as context.tenant finds it")
+    read = {
+        name: _section(Tenant, {} if each is None else each, ("tenants", name), findings, drawn)
+        for name, each in raw.items()
+    }
+    return {name: tenant for name, tenant in read.items() if tenant is not None}
+
+
+def _strategies(raw: object, findings: Findings) -> dict[str, str | dict[str, dict[str, object]]] | None:
+    if raw is None:
+        return None
+    if not isinstance(raw, dict):
+        findings.add(("strategies",), f"must be a mapping of words to strategies, got {shown(raw)}")
+        return None
+    kept = {}
+    for word, form in raw.items():
+        where = ("strategies", word)
+        try:
+            _NAME.validate_python(word)
+        except ValidationError as error:
+            findings.add(where, *sentence(error.errors()[0]))
+            continue
+        if isinstance(form, str) or (
+            isinstance(form, dict) and all(isinstance(options, dict) for options in form.values())
+        ):
+            kept[word] = form
+        else:
+            findings.add(
+                where, f"must be a strategy's name, or {{name: {{option: value}}}}, got {shown(form)}"
+            )
+    return kept
 
 
 def _gates(raw: object, findings: Findings, drawn: Draft) -> list[Gate]:

@@ -5,7 +5,34 @@ from typing import Final, final
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.sections import Draft
-from sidecar.core.endpoint import Endpoint
+from sidecar.core.endpoint import CAPABILITIES, Endpoint, Offer, canonical
+from sidecar.core.geography import Location, on_earth
+
+_MILLION: Final = 1_000_000
+
+
+def offer_of(cluster: schema.Cluster) -> Offer:
+    """What each endpoint of the cluster can do."""
+    can, limits = cluster.capabilities, cluster.limits
+    return Offer(
+        frozenset(cluster.models),
+        frozenset(name for name in CAPABILITIES if getattr(can, name)),
+        can.context_window,
+        can.max_tokens,
+        limits.requests_per_minute or 0,
+        limits.tokens_per_minute or 0,
+        limits.load or 0.0,
+        limits.quota or 0.0,
+        cluster.slow_start,
+    )
+
+
+def _prices(cluster: schema.Cluster) -> tuple[int, int]:
+    """In millionths of a dollar, for 1,000 tokens of the request and of the answer; negative when unknown."""
+    price = cluster.price
+    if price is None:
+        return (-1, -1)
+    return (round(price.input_per_1k * _MILLION), round(price.output_per_1k * _MILLION))
 
 
 @final
@@ -36,17 +63,29 @@ class Targets:
 
     def _endpoints(self, name: str, cluster: schema.Cluster) -> tuple[Endpoint, ...]:
         if not cluster.endpoints:
-            return (Endpoint(name, name, ""),)
+            asked, answered = _prices(cluster)
+            whole = Endpoint(
+                name,
+                name,
+                "",
+                input_micro_usd=asked,
+                output_micro_usd=answered,
+                offer=offer_of(cluster),
+            )
+            return (whole,)
         ids: dict[str, int] = {}
         addresses: dict[str, int] = {}
         made: list[Endpoint] = []
+        offer = offer_of(cluster)
+        asked, answered = _prices(cluster)
         for at, each in enumerate(cluster.endpoints):
             where = ("clusters", name, "endpoints", at)
             own = each.id or each.address
-            if each.address in addresses:
+            address = canonical(each.address)
+            if address in addresses:
                 self._findings.add(
                     (*where, "address"),
-                    f"{shown(each.address)} is the address of endpoints[{addresses[each.address]}] already",
+                    f"{shown(each.address)} is the address of endpoints[{addresses[address]}] already",
                     "keep one of them and give it a higher weight",
                 )
             elif own in ids:
@@ -55,7 +94,7 @@ class Targets:
                     f"{shown(own)} is the id of endpoints[{ids[own]}] already",
                     "give it another id",
                 )
-            addresses.setdefault(each.address, at)
+            addresses.setdefault(address, at)
             ids.setdefault(own, at)
             made.append(
                 Endpoint(
@@ -67,9 +106,26 @@ class Targets:
                     each.region,
                     each.zone,
                     frozenset(each.tags),
+                    self._location(each, where),
+                    asked,
+                    answered,
+                    offer,
                 )
             )
         return tuple(made)
+
+    def _location(self, endpoint: schema.Endpoint, where: Where) -> Location | None:
+        if endpoint.location is None:
+            return None
+        location = (endpoint.location[0], endpoint.location[1])
+        if not on_earth(location):
+            self._findings.add(
+                (*where, "location", 0),
+                f"{location[0]:g} is no latitude",
+                "write latitude, then longitude: -90 to 90, then -180 to 180",
+            )
+            return None
+        return location
 
     def cluster(self, name: str, where: Where) -> tuple[Endpoint, ...] | None:
         """All endpoints of the cluster; None, with the nearest name in the findings, when there is none."""
@@ -134,6 +190,12 @@ class Targets:
         if target.tags:
             endpoints = tuple(each for each in endpoints if each.tags.issuperset(target.tags))
             wishes.append("tags " + ", ".join(shown(tag) for tag in target.tags))
+        if target.region is not None:
+            endpoints = tuple(each for each in endpoints if each.region == target.region)
+            wishes.append(f"region {shown(target.region)}")
+        if target.zone is not None:
+            endpoints = tuple(each for each in endpoints if each.zone == target.zone)
+            wishes.append(f"zone {shown(target.zone)}")
         if target.endpoint is not None:
             endpoints = tuple(each for each in endpoints if each.id == target.endpoint)
             name += f":{target.endpoint}"
@@ -157,6 +219,10 @@ class Targets:
             there = ("ids", {each.id for each in endpoints})
         elif target.version is not None and not target.tags:
             there = ("versions", {each.version for each in endpoints if each.version})
+        elif target.region is not None and not target.tags:
+            there = ("regions", {each.region for each in endpoints if each.region})
+        elif target.zone is not None and not target.tags:
+            there = ("zones", {each.zone for each in endpoints if each.zone})
         else:
             there = ("tags", {tag for each in endpoints for tag in each.tags})
         kind, values = there

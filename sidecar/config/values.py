@@ -95,6 +95,20 @@ def share(value: object) -> float:
     raise ValueError(f"{shown(value)} is not a share; write one such as 10%, 0.01% or 0.1")
 
 
+def share_above_zero(value: object) -> float:
+    part = share(value)
+    if part <= 0:
+        raise ValueError(f"must be above 0, got {value}")
+    return part
+
+
+def whole_millionths(dollars: float) -> float:
+    """Dollars, which are kept in whole millionths: what is more than nothing must not become nothing."""
+    if dollars > 0 and round(dollars * 1_000_000) == 0:
+        raise ValueError(f"{dollars:.12g} is less than a millionth of a dollar; write 0, or 0.000001")
+    return dollars
+
+
 _DURATION_SCHEMA: Final = {
     "type": "string",
     "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$",
@@ -115,18 +129,14 @@ ByteCount = Annotated[
         }
     ),
 ]
-Share = Annotated[
-    float,
-    BeforeValidator(share),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *%$", "examples": ["10%", "0.01%"]},
-                {"type": "number", "minimum": 0, "maximum": 1},
-            ]
-        }
-    ),
-]
+_SHARE_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *%$", "examples": ["10%", "0.01%"]},
+        {"type": "number", "minimum": 0, "maximum": 1},
+    ]
+}
+Share = Annotated[float, BeforeValidator(share), WithJsonSchema(_SHARE_SCHEMA)]
+ShareAboveZero = Annotated[float, BeforeValidator(share_above_zero), WithJsonSchema(_SHARE_SCHEMA)]
 HostPort = Annotated[
     str,
     BeforeValidator(host_port),

@@ -68,6 +68,7 @@ COMMANDS = {
     "explain": ["--path", "/shop"],
     "serve": [],
     "demo": ["--check"],
+    "simulate": ["scenario.yaml"],
 }
 
 

@@ -299,3 +299,36 @@ def test_a_request_has_a_body_when_its_headers_say_so(tmp_path: Path) -> None:
     assert status("content-length: 5") == 415
     assert status("content-type: image/png", "content-length: 1025") == 413
     assert status("content-type: image/png", "content-length: 1024") == 200
+
+
+def test_says_what_a_candidate_is_judged_by(tmp_path: Path) -> None:
+    """S17: the whole score, and each scorer's part of it."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("""\
+clusters: {shop: {endpoints: [{address: '10.0.0.1:80', id: a}]}}
+routes: [{name: all, match: {}, to: shop, strategy: {best_score: {load: 3.0, zone: 1.0}}}]
+""")
+
+    assert "score 0.875: load 1, zone 0.5" in explain(file, "--path", "/").stdout
+
+
+def test_says_why_each_endpoint_was_passed_over_also_where_nobody_is_left(tmp_path: Path) -> None:
+    """C8"""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("""\
+clusters:
+  big: {endpoints: [{address: '10.0.0.1:80', id: b1}], models: [gpt-4]}
+  small: {endpoints: [{address: '10.0.0.2:80', id: s1}], capabilities: {context_window: 1000}}
+context: {input_tokens: [{header: x-tokens}]}
+routes: [{name: all, pool: [big, small]}]
+""")
+    other = ("--header", "x-ai-model: other")
+
+    some = explain(file, "--path", "/", *other)
+    assert '-    big/b1      10.0.0.1:80    it serves gpt-4, not model "other"' in some.stdout
+    assert ">    small/s1    10.0.0.2:80\n" in some.stdout
+
+    none = explain(file, "--path", "/", *other, "--header", "x-tokens: 5000")
+    assert "Endpoints, each with why it is passed over:" in none.stdout
+    assert "its context window is 1000 tokens, the request has about 5000" in none.stdout
+    assert 'Answer: refused with 503, no endpoint for model "other" and 5000 tokens' in none.stdout

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sidecar import __version__
 from sidecar.cli.commands import cli
 
-COMMANDS = ("check", "demo", "envoy", "explain", "override", "routes", "schema", "serve")
+COMMANDS = ("check", "demo", "envoy", "explain", "override", "routes", "schema", "serve", "simulate")
 NESTED = ("routes delete", "routes disable", "routes enable", "routes put")
 PATHS = [*filter(None, sys.path), str(Path(__file__).parents[2])]
 

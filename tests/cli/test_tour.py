@@ -1,5 +1,6 @@
 """What a tour says of answers: each expectation holds when it should, and is noticed when it does not."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import httpx
 import pytest
 
 from sidecar.cli.demo.report import title_of
-from sidecar.cli.demo.tour import Answer, Happened, at_once, body_of, judged
+from sidecar.cli.demo.tour import Answer, Happened, at_once, body_of, judged, stops
 from sidecar.config.schema import Ask
+from tests.running.endpoint import Endpoint
+from tests.running.endpoint import endpoint as running_endpoint
 
 
 def an_ask(**fields: Any) -> Ask:
@@ -125,6 +128,26 @@ def test_many_requests_go_at_once_unless_their_order_counts() -> None:
     assert at_once(an_ask(times=21, expect={"endpoints": {"a": 21}})) == 1
     assert at_once(an_ask(times=21, parallel=True, expect={"endpoints": {"a": 21}})) == 8
     assert at_once(an_ask(times=100, parallel=False)) == 1
+
+
+async def _cookies_sent(tour: list[Ask], endpoint: Endpoint) -> list[str | None]:
+    """With the last request of each stop."""
+    return [endpoint.last["headers"].get("cookie") async for _ in stops(tour, endpoint.address, Counter())]
+
+
+def test_cookies_go_back_where_they_are_to_be_kept_and_nowhere_else() -> None:
+    """V6, S16"""
+    tour = [
+        an_ask(),
+        an_ask(keep_cookies=True, times=2, parallel=False),
+        an_ask(),
+        an_ask(keep_cookies=True),
+        an_ask(keep_cookies=True, headers={"cookie": "own=2"}),
+    ]
+    with running_endpoint("a") as endpoint:
+        endpoint.headers = {"set-cookie": "one=1; Path=/; HttpOnly"}
+
+        assert asyncio.run(_cookies_sent(tour, endpoint)) == [None, "one=1", None, "one=1", "own=2"]
 
 
 def test_a_body_is_text_a_number_of_bytes_or_json() -> None:

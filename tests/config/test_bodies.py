@@ -232,6 +232,46 @@ def test_so_does_a_client_that_is_kept_by_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("route", "changes", "fields"),
+    [
+        ({"strategy": {"consistent_hash": {"by": {"body": "conversation"}}}}, {}, {"conversation"}),
+        ({"strategy": {"cache_aware": {"by": [{"header": "x"}, {"body": "prompt"}]}}}, {}, {"prompt"}),
+        (
+            {"strategy": {"consistent_hash": {"by": "user"}}},
+            {"context": {"user": [{"body": "who"}]}},
+            {"who"},
+        ),
+        ({"strategy": "geo_nearest"}, {"context": {"region": [{"body": "place"}]}}, {"place"}),
+        ({"strategy": "random"}, {"context": {"max_tokens": [{"body": "max_tokens"}]}}, {"max_tokens"}),
+        (
+            {"failover": [{"to": "users", "strategy": {"consistent_hash": {"by": {"body": "k"}}}}]},
+            {},
+            {"k"},
+        ),
+        (
+            {},
+            {"context": {"model": [{"body": "model"}]}, "clusters": {"users": {"models": ["gpt-4"]}}},
+            {"model"},
+        ),
+    ],
+)
+def test_so_does_what_a_strategy_goes_by(
+    route: dict[str, object], changes: dict[str, object], fields: set[str]
+) -> None:
+    named = {"name": "r", "to": "users", "match": {"path": "/a"}, **route}
+
+    assert needs(a_config(routes=[named], **changes)) == [Need(Place("/a"), fields=frozenset(fields))]
+
+
+def test_a_fact_that_no_strategy_goes_by_needs_no_body() -> None:
+    route = {"name": "r", "to": "users", "strategy": "random"}
+
+    assert (
+        needs(a_config(routes=[route], context={"model": [{"body": "model"}], "user": [{"body": "u"}]})) == []
+    )
+
+
 def test_so_do_gates() -> None:
     """M9 Q4 X2"""
     gates = [

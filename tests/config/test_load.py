@@ -11,11 +11,14 @@ from sidecar.config.errors import ConfigError
 from sidecar.config.load import load
 from tests.config.files import CLUSTERS, ROUTES, a_file, loaded
 
+pytestmark = pytest.mark.alone
+
 AS_SOMEBODY_ELSE = """\
 import os, sys
 from pathlib import Path
 from sidecar.config.errors import ConfigError
 from sidecar.config.load import load
+
 if os.getuid() == 0:  # root may read everything
     os.setuid(65534)
 try:

@@ -87,6 +87,14 @@ MISTAKES = [
         "endpoints[0] already; keep one of them and give it a higher weight",
         id="two endpoints have one address",
     ),
+    pytest.param(
+        "clusters: {shop: {endpoints: [\n"
+        "  {address: '[::1]:80', id: a},\n"
+        "  {address: '[0:0:0::1]:80', id: b}]}}\n" + ROUTES,
+        'gateway.yaml:3: clusters.shop.endpoints[1].address: "[0:0:0::1]:80" is the address of '
+        "endpoints[0] already; keep one of them and give it a higher weight",
+        id="two endpoints have one address in two spellings",
+    ),
 ]
 
 

@@ -122,6 +122,16 @@ MISTAKES = [
         id="a demo's count is text",
     ),
     pytest.param(
+        CLUSTERS + ROUTES + "demo: {endpoints: {shpo: {delay: 1s}}}\n",
+        'gateway.yaml:3: demo.endpoints.shpo: there is no endpoint "shpo"; did you mean shop?',
+        id="a demo tells how an endpoint behaves that is not there",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {endpoints: {shop: {status: 99}}, tour: []}\n",
+        "gateway.yaml:3: demo.endpoints.shop.status: must be at least 200, got 99",
+        id="a demo's endpoint answers with no status",
+    ),
+    pytest.param(
         CLUSTERS + ROUTES + "demo: {tour: [{path: /, body: a, json: {}, expect: {}}]}\n",
         "gateway.yaml:3: demo.tour[0]: body and json are both the request's body; keep one of them",
         id="a demo's request has two bodies",

@@ -134,12 +134,6 @@ MISTAKES = [
         id="an arm names no cluster",
     ),
     pytest.param(
-        a_route("to: shop, sticky: {by: user}"),
-        "gateway.yaml:3: routes[0].sticky: keeps the arm of a split or a share, and this route has neither; "
-        "give it a split, or leave it out",
-        id="sticky stands without a split",
-    ),
-    pytest.param(
         a_route("split: [{to: shop, weight: 1}], sticky: {by: usr}"),
         'gateway.yaml:3: routes[0].sticky.by: unknown value "usr"; write one of session, user, '
         "tenant, client_ip",

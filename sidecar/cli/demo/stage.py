@@ -3,14 +3,15 @@
 import copy
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sidecar.config import document
+from sidecar.config import document, schema
 from sidecar.config.load import Loaded, loads
 
 _HERE: Final = "127.0.0.1"
+_USUAL: Final = schema.Behaviour()
 
 
 class CannotStart(Exception):
@@ -24,6 +25,7 @@ class Place:
     cluster: str
     id: str
     address: str
+    behaviour: schema.Behaviour = _USUAL
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ def stage(path: Path) -> Stage:
     data["context"] = _found_from(folder, data.get("context") or {})
     if isinstance(envoy.get("jwt"), dict) and isinstance(envoy["jwt"].get("jwks_file"), str):
         envoy["jwt"] = {**envoy["jwt"], "jwks_file": str(folder / envoy["jwt"]["jwks_file"])}
+    cookies = data.get("cookies") or {}
+    data["cookies"] = {**cookies, "secrets": [str(folder / name) for name in cookies.get("secrets") or ()]}
     text = json.dumps(data, indent=1, ensure_ascii=False)  # every JSON is YAML, and quotes what is text
+    loaded = loads(text, path.name, 1, folder)
+    behaviours = loaded.config.demo.endpoints
     return Stage(
-        loads(text, path.name, 1, folder),
+        loaded,
         text,
-        places,
+        [replace(place, behaviour=behaviours.get(place.id, _USUAL)) for place in places],
         listen["grpc"],
         listen["admin"],
         envoy["listen"],
@@ -109,8 +115,9 @@ def _renamed(routes: Any, names: dict[str, str]) -> Any:
     for key in ("to", "endpoint"):
         if isinstance(moved.get(key), str):
             moved[key] = names.get(moved[key], moved[key])
-    if isinstance(moved.get("pool"), list):
-        moved["pool"] = [names.get(each, each) if isinstance(each, str) else each for each in moved["pool"]]
+    for key in ("pool", "failover"):
+        if isinstance(moved.get(key), list):
+            moved[key] = [names.get(each, each) if isinstance(each, str) else each for each in moved[key]]
     return moved
 
 

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ _COPIES_WITHIN_S: Final = 5.0
 _COPIES_SETTLE_S: Final = 0.3
 _LOOKS_EACH_S: Final = 0.02
 _PIECE: Final = 16_384
+_NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=[])
 _SENDABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -58,14 +60,22 @@ class Happened:
 
 async def stops(tour: list[Ask], envoy: str, arrived: Arrived) -> AsyncIterator[Stop]:
     """Send each request in turn, as often as it says, and judge the answers."""
-    async with httpx.AsyncClient(
-        base_url=f"http://{envoy}", timeout=_ANSWERS_WITHIN_S, trust_env=False, follow_redirects=False
-    ) as client:
+    async with _client(envoy, CookieJar(_NO_COOKIES)) as client, _client(envoy, CookieJar()) as browser:
         for number, ask in enumerate(tour):
             mark = str(number) if ask.expect.mirrored is not None else ""
-            answers = await _answers(client, ask, mark)
+            answers = await _answers(browser if ask.keep_cookies else client, ask, mark)
             copies = await _copies(ask.expect, answers, arrived, mark) if mark else Counter[str]()
             yield judged(ask, Happened(answers, copies))
+
+
+def _client(envoy: str, cookies: CookieJar) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=f"http://{envoy}",
+        timeout=_ANSWERS_WITHIN_S,
+        trust_env=False,
+        follow_redirects=False,
+        cookies=cookies,
+    )
 
 
 def at_once(ask: Ask) -> int:
@@ -223,7 +233,8 @@ def _asked(ask: Ask) -> str:
     size = f" with {ask.body_bytes} bytes" if ask.body_bytes is not None else ""
     body = f" {json.dumps(ask.json_, ensure_ascii=False)[:200]}" if ask.json_ is not None else size
     chunked = " in chunks" if ask.chunked else ""
-    return f"{title}{ask.method} {ask.path}{host}{headers}{body}{chunked}{times}"
+    cookies = " with the cookies it has" if ask.keep_cookies else ""
+    return f"{title}{ask.method} {ask.path}{host}{headers}{body}{chunked}{cookies}{times}"
 
 
 def _expected(expect: Expect) -> str:

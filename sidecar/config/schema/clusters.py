@@ -2,10 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sidecar.config.schema.base import Section
-from sidecar.config.values import HostPort, Label, Name, SecondsAboveZero
+from sidecar.config.schema.places import Degrees
+from sidecar.config.values import (
+    HostPort,
+    Label,
+    Name,
+    Seconds,
+    SecondsAboveZero,
+    ShareAboveZero,
+    whole_millionths,
+)
+
+Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000), AfterValidator(whole_millionths)]
 
 
 class Endpoint(Section):
@@ -18,6 +30,45 @@ class Endpoint(Section):
     region: Label = Field("", description="for strategies that look at regions")
     zone: Label = Field("", description="for strategies that look at zones")
     tags: list[Label] = Field([], description="what a target with these tags selects")
+    location: Annotated[list[Degrees], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="latitude and longitude in degrees; else where the region is"
+    )
+
+
+class Capabilities(Section):
+    """What requests may ask of a model server; see `needs` of routes and `context.capabilities`."""
+
+    streaming: bool = Field(True, description="whether it can answer in parts")
+    function_calling: bool = Field(True, description="whether it can call functions")
+    vision: bool = Field(True, description="whether it can look at pictures")
+    context_window: Tokens = Field(0, description="most tokens of a request; 0 for any")
+    max_tokens: Tokens = Field(0, description="most tokens of an answer; 0 for any")
+
+
+class Price(Section):
+    """What tokens cost, in US dollars for 1,000."""
+
+    input_per_1k: Dollars = Field(description="tokens of the request")
+    output_per_1k: Dollars = Field(description="tokens of the answer")
+
+
+class Limits(Section):
+    """What each endpoint of the cluster may be given."""
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(
+        None, description="requests in any minute; an endpoint that had as many gets no more"
+    )
+    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000_000)] | None = Field(
+        None, description="tokens in any minute, estimated before the request and settled after it"
+    )
+    load: ShareAboveZero | None = Field(
+        None, description="an endpoint that reports more is passed over while another is left"
+    )
+    quota: ShareAboveZero | None = Field(
+        None,
+        description="one that reports more of its quota as used, or was given more of its limits, is passed "
+        "over while another is left",
+    )
 
 
 class Connections(Section):
@@ -45,3 +96,12 @@ class Cluster(Section):
         "1s", validate_default=True, description="how long Envoy waits for a connection"
     )
     connections: Connections = Field(Connections(), description="limits of what Envoy holds open")
+    models: list[str] = Field([], description="the models that it serves; none listed: any")
+    capabilities: Capabilities = Field(Capabilities(), description="what requests may ask of it")
+    price: Price | None = Field(None, description="what its tokens cost")
+    limits: Limits = Field(Limits(), description="what each endpoint may be given")
+    slow_start: Seconds = Field(
+        "30s",
+        validate_default=True,
+        description="how long strategies by load and latency take to give a new endpoint its full share",
+    )

@@ -7,10 +7,13 @@ from pydantic import Field
 from sidecar.config.schema.base import Section
 from sidecar.config.schema.clusters import Cluster
 from sidecar.config.schema.context import Context
+from sidecar.config.schema.cookies import Cookies
 from sidecar.config.schema.demo import Demo
 from sidecar.config.schema.gates import Gate
+from sidecar.config.schema.places import Regions, Zones
 from sidecar.config.schema.process import Envoy, Listen, Tickets
 from sidecar.config.schema.routes import Route
+from sidecar.config.schema.tenants import StrategyForm, Tenant
 from sidecar.config.values import Name, SecondsAboveZero
 
 
@@ -31,11 +34,18 @@ class Config(Section):
     tickets: Tickets = Field(Tickets(), description="decisions whose outcome is awaited")
     clusters: dict[Name, Cluster] = Field({}, description="where requests can go")
     context: Context = Field(Context(), description="where facts about a request come from")
+    cookies: Cookies = Field(Cookies(), description="what cookies of the sidecar's own are signed with")
     models: dict[str, str] = Field(
         {}, description="other names of models: alias to model, in chains if need be"
+    )
+    tenants: dict[str, Tenant] = Field({}, description="what counts for the requests of each tenant")
+    strategies: dict[Name, StrategyForm] = Field(
+        {}, description="strategies by words that tenants and requests may choose"
     )
     flags: dict[str, bool] = Field({}, description="flags that are on or off where a request does not say")
     gates: list[Gate] = Field([], description="who gets in at all, asked before any route; the first refuses")
     route_cache: RouteCache = Field(RouteCache(), description="which route was found for what")
+    regions: Regions = Field(Regions(), description="the order of regions, and where they are")
+    zones: Zones = Field(Zones(), description="what zones can take")
     routes: list[Route] = Field([], description="which request goes where")
     demo: Demo = Field(Demo(), description="requests that show what the file does")

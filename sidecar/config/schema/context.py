@@ -62,4 +62,21 @@ class Context(Section):
     flag: list[Source] = Field(
         [Source(header="x-feature-flag")], description="what switches flags: name=true, name=false, a list"
     )
+    zone: list[Source] = Field([], description="the zone that the request comes from")
+    prompt: list[Source] = Field([], description="the prompt; four characters are taken for a token")
+    input_tokens: list[Source] = Field([], description="tokens of the request, where somebody counted them")
+    max_tokens: list[Source] = Field([], description="how many tokens the answer may have")
+    capabilities: list[Source] = Field(
+        [], description="what the request needs: streaming, function_calling, vision; with commas between"
+    )
+    exclude: list[Source] = Field(
+        [], description="endpoints that it must not get, by id, cluster or address; with commas between"
+    )
+    prefer: list[Source] = Field([], description="endpoints that it would rather get, the first most of all")
+    strategy: list[Source] = Field([], description="a word of `strategies`, to pick the endpoint by")
+    max_price: list[Source] = Field([], description="what it may cost, in US dollars such as 0.05")
+    latency_target: list[Source] = Field(
+        [], description="how soon it wants its answer: 200ms, 1.5s, or milliseconds"
+    )
+    deadline: list[Source] = Field([], description="after how long an answer is of no use to it, written so")
     client_ip: ClientIp = Field(ClientIp(), description="how the client's address is found")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, Tag
 
 from sidecar.config.schema.base import LIST, NUMBER, Section, forms
-from sidecar.config.values import STATUS, HeaderName, HeaderText
+from sidecar.config.values import STATUS, HeaderName, HeaderText, Seconds, Share
 
 Count = Annotated[
     Annotated[int, Tag(NUMBER)] | Annotated[list[int], Field(min_length=2, max_length=2), Tag(LIST)],
@@ -64,10 +64,32 @@ class Ask(Section):
     parallel: bool | None = Field(
         None, description="8 at once; else so from 21 `times` on where no `endpoints` are expected"
     )
+    keep_cookies: bool = Field(
+        False, description="true sends back what answers to such requests set, as a browser does"
+    )
     expect: Expect = Field(description="what is to happen")
+
+
+class Reports(Section):
+    """What an endpoint of the demo says of its load with every answer."""
+
+    utilisation: Share | None = Field(None, description="how busy it says it is")
+    quota_used: Share | None = Field(None, description="how much of its quota it says is used")
+    cache_hit_rate: Share | None = Field(None, description="how often it says its cache hits")
+
+
+class Behaviour(Section):
+    """How one of the demo's endpoints answers; else at once, and with 200."""
+
+    delay: Seconds = Field("0s", validate_default=True, description="how long it waits before it answers")
+    status: Annotated[int, Field(ge=200, le=599)] = Field(200, description="of its answers")
+    reports: Reports = Field(Reports(), description="what it says of its load")
 
 
 class Demo(Section):
     """What `sidecar demo` shows."""
 
+    endpoints: dict[str, Behaviour] = Field(
+        {}, description="by id, endpoints that answer otherwise than at once with 200"
+    )
     tour: list[Ask] = Field([], description="requests and what is to happen with them")

@@ -44,6 +44,12 @@ class Envoy(Section):
         "access_log",
         description="how outcomes come back: batched access log, or a message with each response",
     )
+    endpoint_picker: bool = Field(
+        False, description="the sidecar picks endpoints for a gateway, by its endpoint-picker protocol"
+    )
+    load_reports: bool = Field(
+        True, description="read what endpoints say of their load in headers, and let no client see it"
+    )
     message_timeout: SecondsAboveZero = Field(
         "200ms", validate_default=True, description="how long Envoy waits for one answer of the sidecar"
     )
@@ -51,6 +57,11 @@ class Envoy(Section):
         "1MB", validate_default=True, description="of bodies that conditions look into; larger ones get 413"
     )
     jwt: Jwt | None = Field(None, description="tokens in `authorization` that Envoy verifies")
+
+    @property
+    def shows_responses(self) -> bool:
+        """Whether the sidecar gets a message with the headers of each response."""
+        return self.feedback == "response" or self.endpoint_picker
 
 
 class Tickets(Section):

@@ -6,6 +6,8 @@ from pydantic import Discriminator, Field, Tag
 
 from sidecar.config.schema.base import MAPPING, TEXT, Section, forms
 from sidecar.config.schema.match import Match
+from sidecar.config.schema.retries import LinkForm, Retry
+from sidecar.config.schema.targets import TargetForm
 from sidecar.config.values import (
     ByteCount,
     HeaderName,
@@ -15,21 +17,6 @@ from sidecar.config.values import (
     SecondsAboveZero,
     Share,
 )
-
-
-class Target(Section):
-    """A cluster, or those of its endpoints that have this version, all these tags, or this id."""
-
-    cluster: str = Field(description="the cluster's name")
-    version: str | None = Field(None, description="only endpoints of this version")
-    tags: list[str] = Field([], description="only endpoints that have all these tags")
-    endpoint: str | None = Field(None, description="only the endpoint with this id")
-
-
-TargetForm = Annotated[
-    Annotated[str, Tag(TEXT)] | Annotated[Target, Tag(MAPPING)],
-    forms("a cluster's name, or a mapping with cluster and version, tags or endpoint"),
-]
 
 
 class Arm(Section):
@@ -64,18 +51,28 @@ def _sticky_form(value: object) -> str | None:
 
 
 class Sticky(Section):
-    """The key by which a client keeps its arm of a split."""
+    """What a client is known by that keeps its endpoint, and the arm of a split."""
 
-    by: Annotated[
-        Annotated[Literal["session", "user", "tenant", "client_ip"], Tag(TEXT)]
-        | Annotated[StickyHeader, Tag("(header)")]
-        | Annotated[StickyCookie, Tag("(cookie)")],
-        Discriminator(
-            _sticky_form,
-            custom_error_type="form",
-            custom_error_message="session, user, tenant, client_ip, {header: name} or {cookie: name}",
-        ),
-    ] = Field(description="session, user, tenant, client_ip, or one header or cookie")
+    by: (
+        Annotated[
+            Annotated[Literal["session", "user", "tenant", "client_ip"], Tag(TEXT)]
+            | Annotated[StickyHeader, Tag("(header)")]
+            | Annotated[StickyCookie, Tag("(cookie)")],
+            Discriminator(
+                _sticky_form,
+                custom_error_type="form",
+                custom_error_message="session, user, tenant, client_ip, {header: name} or {cookie: name}",
+            ),
+        ]
+        | None
+    ) = Field(None, description="session, user, tenant, client_ip, or one header or cookie")
+    timeout: SecondsAboveZero = Field(
+        "300s", validate_default=True, description="after so long without a request it is forgotten"
+    )
+    cookie: str | None = Field(None, description="the name of a cookie that the sidecar writes")
+    secure: bool | None = Field(
+        None, description="whether that cookie is for TLS only; else if the client came over TLS"
+    )
 
 
 class HeaderEdits(Section):
@@ -206,7 +203,12 @@ class Route(Section):
     ] = Field(
         "weighted_round_robin", description="how an endpoint is picked: a name, or {name: {option: value}}"
     )
-    sticky: Sticky | None = Field(None, description="keeps the arm of a split for each client")
+    sticky: Sticky | None = Field(None, description="keeps each client at its endpoint, and in its arm")
+    retry: Retry | None = Field(None, description="when a request is sent again; without it, never")
+    failover: list[LinkForm] | None = Field(None, description="where to go next when an attempt fails")
+    needs: list[Literal["streaming", "function_calling", "vision"]] | None = Field(
+        None, description="only endpoints that can do this; see capabilities of clusters"
+    )
     headers: Headers = Field(Headers(), description="changes of headers")
     rewrite: Rewrite | None = Field(None, description="changes of path and host")
     labels: dict[str, str] = Field({}, description="free text that travels with each decision")
