@@ -41,7 +41,12 @@ def build(
     return Parts(
         router=router,
         methods={
-            **services(router, measures, feedback=config.envoy.feedback == "response"),
+            **services(
+                router,
+                measures,
+                feedback=config.envoy.shows_responses,
+                picker=config.envoy.endpoint_picker,
+            ),
             **health.methods(),
             **reflection_methods([EXT_PROC, ACCESS_LOG, ROUTE, "grpc.health.v1.Health"]),
         },

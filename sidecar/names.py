@@ -13,6 +13,11 @@ ROUTE_HEADER: Final = "x-sidecar-route"
 MIRROR_HEADER: Final = "x-sidecar-mirror"
 """The cluster that gets a copy of this one request; Envoy's routes that mirror match on it."""
 TIMEOUT_HEADER: Final = "x-envoy-upstream-rq-timeout-ms"
+RETRY_ON_HEADER: Final = "x-envoy-retry-on"
+RETRIES_HEADER: Final = "x-envoy-max-retries"
+"""How many attempts there may be after the first."""
+RETRY_STATUSES_HEADER: Final = "x-envoy-retriable-status-codes"
+TRY_TIMEOUT_HEADER: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
 DELAY_HEADER: Final = "x-envoy-fault-delay-request"
 """Milliseconds; Envoy's fault filter waits for so long."""
 ABORT_HEADER: Final = "x-envoy-fault-abort-request"
@@ -20,6 +25,11 @@ ABORT_HEADER: Final = "x-envoy-fault-abort-request"
 ENDPOINT_NAMESPACE: Final = "envoy.lb"
 ENDPOINT_KEY: Final = "x-gateway-destination-endpoint"
 """Metadata key, within the namespace, that names the endpoint and its fallbacks: `ip:port,ip:port`."""
+SERVED_KEY: Final = "x-gateway-destination-endpoint-served"
+"""Metadata key, within the same namespace, by which a gateway says who really served."""
+SUBSET_NAMESPACE: Final = "envoy.lb.subset_hint"
+SUBSET_KEY: Final = "x-gateway-destination-endpoint-subset"
+"""Metadata key, within the namespace, by which a gateway says among whom to pick."""
 METADATA_NAMESPACE: Final = "sidecar"
 TICKET_KEY: Final = "ticket"
 """Metadata key of the ticket, 16 hexadecimal digits; it comes back with the access log."""
@@ -28,12 +38,24 @@ LABELS_NAMESPACE: Final = "sidecar.labels"
 
 A namespace of its own, because log entries that come back are read faster where the ticket stands alone.
 """
+COOKIE_NAMESPACE: Final = "sidecar.cookie"
+COOKIE_KEY: Final = "set"
+"""Metadata with the `set-cookie` that Envoy adds to the response."""
+LOAD_HEADERS: Final = ("endpoint-load-metrics", "endpoint-load-metrics-bin")
+"""By which endpoints tell how busy they are; clients never see them."""
+LOAD_NAMESPACE: Final = "sidecar.load"
+LOAD_KEY: Final = "report"
+LOAD_BIN_KEY: Final = "bin"
+"""Metadata into which Envoy puts these headers, each under its key, so that they come with the access log."""
 BODY_NAMESPACE: Final = "sidecar.body"
 """Metadata with the fields of a JSON body that Envoy has read for the rules, each under its dotted path."""
 JWT_NAMESPACE: Final = "envoy.filters.http.jwt_authn"
 JWT_CLAIMS: Final = "claims"
 """Where the claims of a verified token stand: the namespace of Envoy's filter, and the key within it."""
 SIDECAR_CLUSTER: Final = "sidecar"
+CLUSTER_JOINT: Final = "+"
+"""Between the names of clusters, one for each attempt, in the name of the cluster of Envoy that has them. No
+name of the user's has one."""
 ACCESS_LOG_NAME: Final = "sidecar"
 
 PHASES_METADATA: Final = "x-sidecar-phases"
@@ -47,7 +69,7 @@ INTERNAL_HEADERS: Final = (
     ROUTE_HEADER,
     MIRROR_HEADER,
     ENDPOINT_KEY,
-    "x-gateway-destination-endpoint-served",
+    SERVED_KEY,
 )
 """What passes between Envoy and the sidecar: no client's gets in, and no endpoint sees them."""
 INTERNAL_PREFIX: Final = "x-sidecar-"

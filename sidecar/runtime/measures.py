@@ -65,6 +65,7 @@ class Measures:
         self.decisions: Final = Histogram(_DECISIONS_S)
         self.bugs = 0
         self.foreign_log_entries = 0
+        self.load_reports: Final[dict[str, int]] = {"taken": 0, "ignored": 0, "foreign": 0}
 
     def refused(self, reason: Reason) -> None:
         self.refusals[reason] += 1
@@ -137,6 +138,14 @@ class _Scrape(Collector):
             "Access log entries without a ticket of ours",
             measures.foreign_log_entries,
         )
+        loads = CounterMetricFamily(
+            "sidecar_load_reports",
+            "Load reports of endpoints; ignored: none, or a number that cannot be; foreign: of nobody known",
+            labels=("result",),
+        )
+        for result, count in measures.load_reports.items():
+            loads.add_metric((result,), count)
+        yield loads
         reloads = CounterMetricFamily(
             "sidecar_config_reloads", "Reloads of the configuration", labels=("result",)
         )

@@ -23,6 +23,7 @@ from sidecar.config.changes import Edit, edited
 from sidecar.config.errors import ConfigError, Problem
 from sidecar.config.geoip import Stamp, stamp
 from sidecar.config.load import Loaded, load, loads
+from sidecar.config.retries import Orders
 from sidecar.config.schema import Config, HeaderEdits, Route
 from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
@@ -149,7 +150,8 @@ class Reloader:
         )
         if change.needs_restart:
             log.warning(
-                "restart_needed", reason="listen, tickets.most and envoy.feedback are read at start only"
+                "restart_needed",
+                reason="listen, tickets.most, envoy.feedback, envoy.endpoint_picker are read at start only",
             )
         if change.outdated:
             log.warning(
@@ -236,7 +238,8 @@ def _without_numbers(note: Problem) -> tuple[object, ...]:
 
 def _at_start(config: Config) -> object:
     """What only a start reads."""
-    return config.listen, config.tickets.most, config.envoy.feedback
+    envoy = config.envoy
+    return config.listen, config.tickets.most, envoy.feedback, envoy.endpoint_picker
 
 
 def _for_envoy(config: Config) -> _ForEnvoy:
@@ -258,6 +261,10 @@ def _for_envoy(config: Config) -> _ForEnvoy:
         "context.client_ip": config.context.client_ip,
         "routes[].fault": any(route.fault is not None for route in config.routes),
         "routes[].mirror.to": _mirrors(config),
+        "routes[].failover": _orders(config),
+        "routes[].sticky.cookie": any(
+            route.sticky is not None and route.sticky.cookie is not None for route in config.routes
+        ),
         "what is asked of bodies": needs(config),
         "what is asked of metadata": namespaces(config),
         _ORDER: names,
@@ -276,12 +283,19 @@ def _listed(keys: list[str]) -> str:
 
 
 def _in_envoy(route: Route) -> tuple[object, ...]:
-    return route.headers.response, route.idle_timeout, route.buffer, route.priority_class
+    backoff = None if route.retry is None else route.retry.backoff
+    return route.headers.response, route.idle_timeout, route.buffer, route.priority_class, backoff
 
 
 _ORDER: Final = "the order of routes"
-_KEYS: Final = ("headers.response", "idle_timeout", "buffer", "priority_class")
-_NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default")
+_KEYS: Final = ("headers.response", "idle_timeout", "buffer", "priority_class", "retry.backoff")
+_NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default", None)
+
+
+def _orders(config: Config) -> set[tuple[str, ...]]:
+    """Of clusters that attempts go through."""
+    orders = Orders(config.clusters)
+    return {order for route in config.routes for order in orders.of(route)}
 
 
 def _mirrors(config: Config) -> set[tuple[str, str]]:

@@ -7,17 +7,19 @@ from typing import Final
 import structlog
 
 from sidecar.core.decision import Answer, Decision
-from sidecar.core.endpoint import Endpoint
+from sidecar.core.endpoint import Endpoint, canonical, names_an_ip
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation
 from sidecar.core.outcome import Outcome
 from sidecar.core.plan import Plan, Route
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Reply
+from sidecar.core.report import Report
 from sidecar.core.request import Request
 from sidecar.core.rules.logic import All
 from sidecar.core.state.tickets import Ticket
 from sidecar.runtime.measures import Measures
+from sidecar.wire.orca import report_of
 
 log = structlog.get_logger("router")
 
@@ -36,6 +38,7 @@ class Router:
         self._measures: Final = measures
         self._observer: Final = observer
         self._way_out: Decision | Refusal = _way_out(engine.plan)
+        self._endpoints: dict[tuple[str, str, str], Endpoint] | None = None
 
     def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         """The encoded answer. Whatever fails on the way, the caller gets the plan's `on_error` answer."""
@@ -110,8 +113,40 @@ class Router:
             self._measures.ended(ticket, outcome, duration)
         return ticket
 
-    def responded(self, ticket_id: int, status: int) -> None:
-        self.settle(ticket_id, Outcome(status))
+    def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
+        """The outcome, and what the endpoint that served said of itself, in its header."""
+        ticket = self.settle(ticket_id, outcome)
+        if not load or ticket is None:
+            return
+        server = ticket.server(outcome.served)
+        if server is None and outcome.attempts == 1 and not names_an_ip(ticket.endpoint.address):
+            server = ticket.endpoint  # Envoy has resolved its name
+        self.told(server, report_of(load))
+
+    def endpoint(self, cluster: str, id: str = "", address: str = "") -> Endpoint | None:
+        """The one of the plan with this id or this address; None when there is none."""
+        if self._endpoints is None:  # few ever ask, and then often
+            self._endpoints = {}
+            for variant in self.engine.plan.variants():
+                for each in variant.endpoints:
+                    self._endpoints[each.cluster, each.id, ""] = each
+                    self._endpoints[each.cluster, "", each.address] = each
+        return self._endpoints.get((cluster, id, canonical(address)))
+
+    def told(self, endpoint: Endpoint | None, report: Report) -> None:
+        """Learn from what the endpoint says of itself; None is somebody unknown."""
+        counts = self._measures.load_reports
+        counts["ignored"] += report.ignored
+        if not report.says_something():
+            return
+        if endpoint is None:
+            counts["foreign"] += 1
+            return
+        counts["taken"] += 1
+        try:
+            self.engine.told(endpoint.key, report, time.monotonic())
+        except Exception as bug:  # noqa: BLE001 - it is told
+            self._tell(bug, "learning_failed")
 
     def expire(self) -> float | None:
         """Give up what is overdue. Returns in how many seconds to call again; None when nothing is open."""
@@ -124,8 +159,9 @@ class Router:
         return None if wake_at is None else max(wake_at - now, 0.0)
 
     def swap(self, plan: Plan) -> None:
-        self.engine.swap(plan)
+        self.engine.swap(plan, time.monotonic())
         self._way_out = _way_out(plan)
+        self._endpoints = None
 
     def _tell(self, bug: Exception, event: str) -> None:
         self._measures.bugs += 1

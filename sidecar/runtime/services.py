@@ -57,7 +57,7 @@ class _AccessLogCall:
         try:
             for report in access_log.reports(data):
                 if report.ticket:
-                    self._router.settle(report.ticket, report.outcome)
+                    self._router.responded(report.ticket, report.outcome, report.load)
                 else:
                     self._measures.foreign_log_entries += 1
         except access_log.Undecodable as error:
@@ -90,6 +90,16 @@ class _RouteService:
         ticket = self._router.settle(message.ticket, outcome)
         return route_pb2.ReportOutcomeResponse(settled=ticket is not None).SerializeToString()
 
+    def report_load(self, data: bytes) -> bytes:
+        message = _parsed(route_pb2.ReportLoadRequest, data)
+        report = _checked(route.load_of, message)
+        endpoint = self._router.endpoint(message.cluster, message.id, message.address)
+        if endpoint is None:
+            named = f"id {message.id!r}" if message.id else f"address {message.address!r}"
+            raise Failed(Code.NOT_FOUND, f"cluster {message.cluster!r} has no endpoint with {named}")
+        self._router.told(endpoint, report)
+        return b""
+
     def explain(self, data: bytes) -> bytes:
         message = _parsed(route_pb2.ExplainRequest, data)
         request = self._request(message.request)
@@ -103,9 +113,10 @@ class _RouteService:
             raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
 
 
-def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
-    """All methods by full name. With `feedback`, the ext_proc response phase settles tickets."""
-    answers = Answers()
+def services(router: Router, measures: Measures, *, feedback: bool, picker: bool = False) -> Methods:
+    """All methods by full name. With `feedback`, the ext_proc response phase settles tickets. With `picker`,
+    Envoy's requests are answered as the endpoint-picker protocol has it."""
+    answers = Answers(picker=picker)
     encode = answers.encode
 
     def open_ext_proc() -> _ExtProcCall:
@@ -127,6 +138,7 @@ def services(router: Router, measures: Measures, *, feedback: bool) -> Methods:
         f"/{ACCESS_LOG}/StreamAccessLogs": ClientStream(lambda: _AccessLogCall(router, measures)),
         f"/{ROUTE}/Route": Unary(routes.route),
         f"/{ROUTE}/ReportOutcome": Unary(routes.report_outcome),
+        f"/{ROUTE}/ReportLoad": Unary(routes.report_load),
         f"/{ROUTE}/Explain": Unary(routes.explain),
     }
 

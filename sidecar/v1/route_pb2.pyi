@@ -8,6 +8,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class BackoffKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BACKOFF_KIND_UNSPECIFIED: _ClassVar[BackoffKind]
+    BACKOFF_KIND_NONE: _ClassVar[BackoffKind]
+    BACKOFF_KIND_EXPONENTIAL: _ClassVar[BackoffKind]
+    BACKOFF_KIND_LINEAR: _ClassVar[BackoffKind]
+    BACKOFF_KIND_FIBONACCI: _ClassVar[BackoffKind]
+
 class RefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     REFUSAL_REASON_UNSPECIFIED: _ClassVar[RefusalReason]
@@ -24,6 +32,7 @@ class RefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_REASON_HEADER_REQUIRED: _ClassVar[RefusalReason]
     REFUSAL_REASON_TOO_LARGE: _ClassVar[RefusalReason]
     REFUSAL_REASON_TYPE_NOT_ALLOWED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_BUDGET_EXCEEDED: _ClassVar[RefusalReason]
 
 class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -32,6 +41,11 @@ class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_TIMEOUT: _ClassVar[Failure]
     FAILURE_RESET: _ClassVar[Failure]
     FAILURE_CANCELLED: _ClassVar[Failure]
+BACKOFF_KIND_UNSPECIFIED: BackoffKind
+BACKOFF_KIND_NONE: BackoffKind
+BACKOFF_KIND_EXPONENTIAL: BackoffKind
+BACKOFF_KIND_LINEAR: BackoffKind
+BACKOFF_KIND_FIBONACCI: BackoffKind
 REFUSAL_REASON_UNSPECIFIED: RefusalReason
 REFUSAL_REASON_NO_ROUTE: RefusalReason
 REFUSAL_REASON_NO_ENDPOINT: RefusalReason
@@ -46,6 +60,7 @@ REFUSAL_REASON_COUNTRY_NOT_ALLOWED: RefusalReason
 REFUSAL_REASON_HEADER_REQUIRED: RefusalReason
 REFUSAL_REASON_TOO_LARGE: RefusalReason
 REFUSAL_REASON_TYPE_NOT_ALLOWED: RefusalReason
+REFUSAL_REASON_BUDGET_EXCEEDED: RefusalReason
 FAILURE_UNSPECIFIED: Failure
 FAILURE_CONNECTION: Failure
 FAILURE_TIMEOUT: Failure
@@ -61,7 +76,7 @@ class Header(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
-    __slots__ = ("method", "authority", "path", "headers", "body", "body_fields", "body_size", "metadata")
+    __slots__ = ("method", "authority", "path", "headers", "body", "body_fields", "body_size", "metadata", "exclude", "prefer")
     class BodyFieldsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +99,8 @@ class RouteRequest(_message.Message):
     BODY_FIELDS_FIELD_NUMBER: _ClassVar[int]
     BODY_SIZE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_FIELD_NUMBER: _ClassVar[int]
+    PREFER_FIELD_NUMBER: _ClassVar[int]
     method: str
     authority: str
     path: str
@@ -92,7 +109,9 @@ class RouteRequest(_message.Message):
     body_fields: _containers.MessageMap[str, _struct_pb2.Value]
     body_size: int
     metadata: _containers.MessageMap[str, _struct_pb2.Struct]
-    def __init__(self, method: _Optional[str] = ..., authority: _Optional[str] = ..., path: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., body: _Optional[bytes] = ..., body_fields: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., body_size: _Optional[int] = ..., metadata: _Optional[_Mapping[str, _struct_pb2.Struct]] = ...) -> None: ...
+    exclude: _containers.RepeatedScalarFieldContainer[str]
+    prefer: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, method: _Optional[str] = ..., authority: _Optional[str] = ..., path: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ..., body: _Optional[bytes] = ..., body_fields: _Optional[_Mapping[str, _struct_pb2.Value]] = ..., body_size: _Optional[int] = ..., metadata: _Optional[_Mapping[str, _struct_pb2.Struct]] = ..., exclude: _Optional[_Iterable[str]] = ..., prefer: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
     __slots__ = ("decision", "refusal", "reply")
@@ -131,7 +150,7 @@ class HeaderValue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("ticket", "route", "variant", "cluster", "endpoint", "fallbacks", "set_headers", "add_headers", "remove_headers", "path", "host", "weights", "reason", "candidates_considered", "strategy", "labels", "generation", "timeout_seconds", "mirror", "fault", "steps")
+    __slots__ = ("ticket", "route", "variant", "cluster", "endpoint", "fallbacks", "set_headers", "add_headers", "remove_headers", "path", "host", "weights", "reason", "candidates_considered", "strategy", "labels", "generation", "timeout_seconds", "mirror", "fault", "steps", "retry", "set_cookies")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +179,8 @@ class Decision(_message.Message):
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
+    SET_COOKIES_FIELD_NUMBER: _ClassVar[int]
     ticket: int
     route: str
     variant: str
@@ -181,7 +202,37 @@ class Decision(_message.Message):
     mirror: str
     fault: Fault
     steps: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ticket: _Optional[int] = ..., route: _Optional[str] = ..., variant: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., fallbacks: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., set_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., add_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., remove_headers: _Optional[_Iterable[str]] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., reason: _Optional[str] = ..., candidates_considered: _Optional[int] = ..., strategy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., generation: _Optional[int] = ..., timeout_seconds: _Optional[float] = ..., mirror: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., steps: _Optional[_Iterable[str]] = ...) -> None: ...
+    retry: RetryPolicy
+    set_cookies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ticket: _Optional[int] = ..., route: _Optional[str] = ..., variant: _Optional[str] = ..., cluster: _Optional[str] = ..., endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., fallbacks: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., set_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., add_headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., remove_headers: _Optional[_Iterable[str]] = ..., path: _Optional[str] = ..., host: _Optional[str] = ..., weights: _Optional[_Iterable[_Union[Weight, _Mapping]]] = ..., reason: _Optional[str] = ..., candidates_considered: _Optional[int] = ..., strategy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., generation: _Optional[int] = ..., timeout_seconds: _Optional[float] = ..., mirror: _Optional[str] = ..., fault: _Optional[_Union[Fault, _Mapping]] = ..., steps: _Optional[_Iterable[str]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., set_cookies: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RetryPolicy(_message.Message):
+    __slots__ = ("attempts", "statuses", "failures", "per_try_timeout_seconds", "backoff")
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    PER_TRY_TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    BACKOFF_FIELD_NUMBER: _ClassVar[int]
+    attempts: int
+    statuses: _containers.RepeatedScalarFieldContainer[int]
+    failures: _containers.RepeatedScalarFieldContainer[Failure]
+    per_try_timeout_seconds: float
+    backoff: Backoff
+    def __init__(self, attempts: _Optional[int] = ..., statuses: _Optional[_Iterable[int]] = ..., failures: _Optional[_Iterable[_Union[Failure, str]]] = ..., per_try_timeout_seconds: _Optional[float] = ..., backoff: _Optional[_Union[Backoff, _Mapping]] = ...) -> None: ...
+
+class Backoff(_message.Message):
+    __slots__ = ("kind", "base_seconds", "factor", "max_seconds", "jitter")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BASE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    JITTER_FIELD_NUMBER: _ClassVar[int]
+    kind: BackoffKind
+    base_seconds: float
+    factor: float
+    max_seconds: float
+    jitter: bool
+    def __init__(self, kind: _Optional[_Union[BackoffKind, str]] = ..., base_seconds: _Optional[float] = ..., factor: _Optional[float] = ..., max_seconds: _Optional[float] = ..., jitter: _Optional[bool] = ...) -> None: ...
 
 class Fault(_message.Message):
     __slots__ = ("delay_seconds", "abort_status")
@@ -220,26 +271,54 @@ class Refusal(_message.Message):
     def __init__(self, reason: _Optional[_Union[RefusalReason, str]] = ..., status: _Optional[int] = ..., message: _Optional[str] = ..., route: _Optional[str] = ..., gate: _Optional[str] = ..., body: _Optional[str] = ...) -> None: ...
 
 class ReportOutcomeRequest(_message.Message):
-    __slots__ = ("ticket", "status", "duration_seconds", "failure", "served", "attempts")
+    __slots__ = ("ticket", "status", "duration_seconds", "failure", "served", "attempts", "input_tokens", "output_tokens")
     TICKET_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     SERVED_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ticket: int
     status: int
     duration_seconds: float
     failure: Failure
     served: str
     attempts: int
-    def __init__(self, ticket: _Optional[int] = ..., status: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., failure: _Optional[_Union[Failure, str]] = ..., served: _Optional[str] = ..., attempts: _Optional[int] = ...) -> None: ...
+    input_tokens: int
+    output_tokens: int
+    def __init__(self, ticket: _Optional[int] = ..., status: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., failure: _Optional[_Union[Failure, str]] = ..., served: _Optional[str] = ..., attempts: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
 
 class ReportOutcomeResponse(_message.Message):
     __slots__ = ("settled",)
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     settled: bool
     def __init__(self, settled: _Optional[bool] = ...) -> None: ...
+
+class ReportLoadRequest(_message.Message):
+    __slots__ = ("cluster", "id", "address", "utilisation", "quota_used", "cache_hit_rate", "quota_left", "quota")
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    UTILISATION_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_USED_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HIT_RATE_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_LEFT_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_FIELD_NUMBER: _ClassVar[int]
+    cluster: str
+    id: str
+    address: str
+    utilisation: float
+    quota_used: float
+    cache_hit_rate: float
+    quota_left: int
+    quota: int
+    def __init__(self, cluster: _Optional[str] = ..., id: _Optional[str] = ..., address: _Optional[str] = ..., utilisation: _Optional[float] = ..., quota_used: _Optional[float] = ..., cache_hit_rate: _Optional[float] = ..., quota_left: _Optional[int] = ..., quota: _Optional[int] = ...) -> None: ...
+
+class ReportLoadResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("request",)
@@ -274,14 +353,16 @@ class RouteVerdict(_message.Message):
     def __init__(self, route: _Optional[str] = ..., priority: _Optional[int] = ..., enabled: _Optional[bool] = ..., matched: _Optional[bool] = ..., chosen: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[ConditionVerdict, _Mapping]]] = ...) -> None: ...
 
 class CandidateVerdict(_message.Message):
-    __slots__ = ("endpoint", "place", "why")
+    __slots__ = ("endpoint", "place", "why", "score")
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
     endpoint: Endpoint
     place: int
     why: str
-    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
+    score: float
+    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class GateVerdict(_message.Message):
     __slots__ = ("gate", "condition", "seen", "refuses")

@@ -12,6 +12,7 @@ from envoy.service.accesslog.v3 import als_pb2
 from google.protobuf.message import DecodeError
 
 from sidecar import names
+from sidecar.core.endpoint import canonical
 from sidecar.core.outcome import Failure, Outcome
 from sidecar.wire import entry_reader
 from sidecar.wire.entry_reader import FOREIGN, EntryReader, Report, seconds_of
@@ -66,7 +67,10 @@ def decoded(data: bytes) -> list[Report]:
         if common.intermediate_log_entry:  # the request is still going on
             continue
         ticket = _ticket(common.metadata)
-        found.append(FOREIGN if ticket == 0 else Report(ticket, _outcome(entry, common)))
+        if ticket == 0:
+            found.append(FOREIGN)
+        else:
+            found.append(Report(ticket, _outcome(entry, common), _load(common.metadata)))
     return found
 
 
@@ -89,6 +93,22 @@ def parsed_ticket(text: str) -> int:
         return int.from_bytes(bytes.fromhex(text))  # int(…, 16) would take 0x…
     except ValueError:
         return 0
+
+
+def _load(metadata: Any) -> str:
+    ours = metadata.filter_metadata
+    if names.LOAD_NAMESPACE not in ours:
+        return ""
+    fields = ours[names.LOAD_NAMESPACE].fields
+    if names.LOAD_KEY in fields:
+        text: str = fields[names.LOAD_KEY].string_value
+        return text
+    return load_of_bin(fields[names.LOAD_BIN_KEY].string_value) if names.LOAD_BIN_KEY in fields else ""
+
+
+def load_of_bin(value: str) -> str:
+    """As the other header would have it."""
+    return f"BIN {value}"
 
 
 def _outcome(entry: Any, common: Any) -> Outcome:
@@ -117,7 +137,10 @@ def _failure(flags: Any) -> Failure:
 
 def _served(address: Any) -> str:
     socket = address.socket_address
-    return f"{socket.address}:{socket.port_value}" if socket.port_value else ""
+    if not socket.port_value:
+        return ""
+    host = f"[{socket.address}]" if ":" in socket.address else socket.address
+    return canonical(f"{host}:{socket.port_value}")
 
 
 def _part(kind: Any, data: bytes) -> Any:
@@ -139,6 +162,8 @@ READER: Final = EntryReader(
     shape_of(als_pb2.StreamAccessLogsMessage.DESCRIPTOR),
     names.METADATA_NAMESPACE.encode(),
     _up_to_the_digits(),
+    names.LOAD_NAMESPACE.encode(),
+    names.LOAD_KEY.encode(),
     served=lambda address: _served(_part(address_pb2.Address, address)),
     failure=lambda flags: _failure(_part(accesslog_pb2.ResponseFlags, flags)),
 )

@@ -2,8 +2,8 @@
 
 Most answers of one variant and endpoint differ in the ticket alone. So each is encoded once, with a
 placeholder of the ticket's fixed length, and kept; an answer is then three pieces of bytes put together.
-What few requests have (a rewritten path, a fault, a mirror) is appended as a message of its own: protobuf
-merges concatenated messages field by field.
+What few requests have (a rewritten path, a fault, a mirror, a cookie) is appended as a message of its own:
+protobuf merges concatenated messages field by field.
 """
 
 import json
@@ -17,6 +17,7 @@ from sidecar.core.decision import Answer, Decision
 from sidecar.core.happening import Drawn
 from sidecar.core.refusal import Refusal
 from sidecar.core.reply import Reply
+from sidecar.wire.attempts import attempts, milliseconds, picked, retry_headers
 from sidecar.wire.changes import request_changes
 
 _NO_TICKET: Final = "0" * 16
@@ -31,7 +32,10 @@ Append: Final = base_pb2.HeaderValueOption.APPEND_IF_EXISTS_OR_ADD
 class Answers:
     """Encodes answers to request headers; keeps what repeats, for one generation of the plan at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, picker: bool = False) -> None:
+        """With `picker`, as the endpoint-picker protocol has it: who asks is a gateway with routes and
+        retries of its own, which is told endpoints, changes of the request, and refusals."""
+        self._picker: Final = picker
         self._generation = -1
         self._kept: dict[object, tuple[bytes, bytes]] = {}
         self._happened: dict[tuple[int, int, str], bytes] = {}
@@ -50,18 +54,21 @@ class Answers:
             self._generation = decision.generation
         fallbacks = decision.fallbacks
         key: object = (decision.variant, decision.endpoint)
-        if fallbacks or decision.steps:
-            key = (decision.variant, decision.endpoint, decision.steps, *fallbacks)
+        if fallbacks or decision.steps or decision.retries is not None:
+            key = (decision.variant, decision.endpoint, decision.retries, decision.steps, *fallbacks)
         kept = self._kept.get(key)
         if kept is None:
-            whole = _decision(decision).SerializeToString(deterministic=True)
+            made = _pick(decision) if self._picker else _decision(decision)
+            whole = made.SerializeToString(deterministic=True)
             before, _, after = whole.partition(_PLACEHOLDER.encode())
             kept = self._kept[key] = (before, after)
         ticket = decision.ticket
         number = _NO_TICKET if ticket is None else f"{ticket.id:016x}"
         encoded = kept[0] + number.encode() + kept[1]
-        if decision.drawn is not None:
+        if decision.drawn is not None and not self._picker:
             encoded += self._happening(decision.drawn)
+        if decision.cookie:
+            encoded += _cookie(decision.cookie)
         return encoded if decision.target is None else encoded + _target(decision.target)
 
     def _happening(self, drawn: Drawn) -> bytes:
@@ -93,35 +100,46 @@ class Answers:
 
 
 def _decision(decision: Decision) -> Any:
+    cluster, addresses = attempts(decision)
+    response = _changed(
+        decision, ((names.CLUSTER_HEADER, cluster), (names.ROUTE_HEADER, decision.route.name)), addresses
+    )
+    mutation = response.request_headers.response.header_mutation
+    if decision.route.timeout_s >= 0:
+        _set(mutation, names.TIMEOUT_HEADER, milliseconds(decision.route.timeout_s), Replace)
+    if decision.retries is not None:
+        for name, value in retry_headers(decision.retries):
+            _set(mutation, name, value, Replace)
+    return response
+
+
+def _pick(decision: Decision) -> Any:
+    """The list stands in a header and in metadata: gateways read the one or the other, and never both."""
+    addresses = picked(decision)
+    return _changed(decision, ((names.ENDPOINT_KEY, ",".join(addresses)),), addresses)
+
+
+def _changed(decision: Decision, headers: tuple[tuple[str, str], ...], addresses: list[str]) -> Any:
+    """With these headers, those of the route, and in metadata the addresses and the ticket."""
     response = ext_proc.ProcessingResponse()
     common = response.request_headers.response
     common.clear_route_cache = True
     mutation = common.header_mutation
     changes = request_changes(decision)
     mutation.remove_headers.extend(changes.remove)
-    _set(mutation, names.CLUSTER_HEADER, decision.endpoint.cluster, Replace)
-    _set(mutation, names.ROUTE_HEADER, decision.route.name, Replace)
-    for name, value in changes.set:
+    for name, value in (*headers, *changes.set):
         _set(mutation, name, value, Replace)
     for name, value in changes.add:
         _set(mutation, name, value, Append)
     if decision.route.rewrite is not None and decision.route.rewrite.host:
         _set(mutation, ":authority", decision.route.rewrite.host, Replace)
-    if decision.route.timeout_s >= 0:
-        _set(mutation, names.TIMEOUT_HEADER, _milliseconds(decision.route.timeout_s), Replace)
-    picked = [endpoint.address for endpoint in (decision.endpoint, *decision.fallbacks) if endpoint.address]
     metadata: dict[str, Any] = {names.METADATA_NAMESPACE: {names.TICKET_KEY: _PLACEHOLDER}}
-    if picked:
-        metadata[names.ENDPOINT_NAMESPACE] = {names.ENDPOINT_KEY: ",".join(picked)}
+    if addresses:
+        metadata[names.ENDPOINT_NAMESPACE] = {names.ENDPOINT_KEY: ",".join(addresses)}
     if decision.route.labels:
         metadata[names.LABELS_NAMESPACE] = dict(decision.route.labels)
     response.dynamic_metadata.update(metadata)
     return response
-
-
-def _milliseconds(seconds: float) -> str:
-    """0 stays 0, which is no limit for Envoy, and nothing else becomes 0."""
-    return str(max(round(seconds * 1000), 1 if seconds else 0))
 
 
 def _happening(drawn: Drawn) -> bytes:
@@ -133,6 +151,13 @@ def _happening(drawn: Drawn) -> bytes:
         _set(mutation, names.ABORT_HEADER, str(drawn.abort_status), Replace)
     if drawn.mirror:
         _set(mutation, names.MIRROR_HEADER, drawn.mirror, Replace)
+    encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+def _cookie(text: str) -> bytes:
+    response = ext_proc.ProcessingResponse()
+    response.dynamic_metadata.update({names.COOKIE_NAMESPACE: {names.COOKIE_KEY: text}})
     encoded: bytes = response.SerializeToString()
     return encoded
 

@@ -86,6 +86,10 @@ class Said(Attached):
         struct = self._all.get(namespace)
         return _NOTHING if struct is None else told(struct.fields, path)
 
+    def has_metadata(self, namespace: str, path: str) -> bool:
+        struct = self._all.get(namespace)
+        return struct is not None and _at(struct.fields, path) is not None
+
     @property
     def _all(self) -> Mapping[str, Struct]:
         if self._namespaces is None:
@@ -181,6 +185,9 @@ class Arriving(Attached):
     def metadata(self, namespace: str, path: str) -> list[str]:
         return self._said.metadata(namespace, path)
 
+    def has_metadata(self, namespace: str, path: str) -> bool:
+        return self._said.has_metadata(namespace, path)
+
 
 class Given(Attached):
     """What a caller hands over: the body, fields of it, its size, what is known besides."""
@@ -231,6 +238,10 @@ class Given(Attached):
     def metadata(self, namespace: str, path: str) -> list[str]:
         struct = self._namespaces.get(namespace)
         return _NOTHING if struct is None else told(struct.fields, path)
+
+    def has_metadata(self, namespace: str, path: str) -> bool:
+        struct = self._namespaces.get(namespace)
+        return struct is not None and _at(struct.fields, path) is not None
 
 
 def _written_size(headers: Headers) -> int:

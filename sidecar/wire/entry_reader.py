@@ -36,6 +36,9 @@ _FILTER_METADATA: Final = 0x0A  # Metadata.filter_metadata
 _KEY: Final = 0x0A  # of an entry of a map
 _VALUE: Final = 0x12
 
+_FIELD: Final = 0x0A  # Struct.fields
+_STRING_VALUE: Final = 0x1A  # Value.string_value
+
 _FIRST: Final = 0x08  # UInt32Value.value, Duration.seconds
 _SECOND: Final = 0x10  # Duration.nanos
 
@@ -48,11 +51,12 @@ _DIGITS: Final = bytes(
 
 @final
 class Report:
-    """One entry; `ticket` is 0 when it has none of ours."""
+    """One entry; `ticket` is 0 when it has none of ours. `load` is what the endpoint said of itself."""
 
-    def __init__(self, ticket: int, outcome: Outcome) -> None:
+    def __init__(self, ticket: int, outcome: Outcome, load: str = "") -> None:
         self.ticket: Final = ticket
         self.outcome: Final = outcome
+        self.load: Final = load
 
 
 FOREIGN: Final = Report(0, Outcome(0))
@@ -70,6 +74,7 @@ class _Told:
         self.served = ""
         self.attempts: i64 = 1
         self.going_on = False
+        self.load = ""
 
 
 @final
@@ -77,6 +82,7 @@ class EntryReader:
     """`shape` is that of a StreamAccessLogsMessage.
 
     `ours` is the entry of filter_metadata for our `namespace`, without its tag and up to the ticket's digits.
+    `load_namespace` and `load_key` are where a load report stands.
     `served` and `failure` read an Address and ResponseFlags, or raise Unusual. There are few different ones,
     so what they say is kept.
     """
@@ -86,12 +92,16 @@ class EntryReader:
         shape: bytes,
         namespace: bytes,
         ours: bytes,
+        load_namespace: bytes,
+        load_key: bytes,
         served: Callable[[bytes], str],
         failure: Callable[[bytes], Failure],
     ) -> None:
         self._shape: Final = shape
         self._namespace: Final = namespace
         self._ours: Final = ours
+        self._load_namespace: Final = load_namespace
+        self._load_key: Final = load_key
         self._read_served: Final = served
         self._read_failure: Final = failure
         self._served: Final[dict[bytes, str]] = {}
@@ -167,7 +177,9 @@ class EntryReader:
         if told.ticket == 0:
             return FOREIGN
         return Report(
-            told.ticket, Outcome(told.status, told.duration_s, told.failure, told.served, told.attempts)
+            told.ticket,
+            Outcome(told.status, told.duration_s, told.failure, told.served, told.attempts),
+            told.load,
         )
 
     def _common_properties(self, data: bytes, at: i64, end: i64, told: _Told) -> None:
@@ -202,7 +214,7 @@ class EntryReader:
                 if tag == _DURATION:
                     told.duration_s = _duration_s(data, begin, stop)
                 elif tag == _METADATA:
-                    told.ticket = self._ticket(data, begin, stop)
+                    told.ticket = self._ticket(data, begin, stop, told)
                 elif tag == _UPSTREAM_REMOTE_ADDRESS:
                     told.served = self._served_by(data[begin:stop])
                 elif tag == _TIME_TO_LAST_DOWNSTREAM_TX_BYTE:
@@ -215,7 +227,7 @@ class EntryReader:
         if not seen & (1 << (_DURATION >> 3)):
             told.duration_s = last_byte_s
 
-    def _ticket(self, data: bytes, at: i64, end: i64) -> i64:
+    def _ticket(self, data: bytes, at: i64, end: i64, told: _Told) -> i64:
         """Of Metadata: the last of ours, as protobuf keeps the last of a key; 0 when there is none."""
         ticket: i64 = 0
         size: i64 = len(self._ours)
@@ -228,23 +240,40 @@ class EntryReader:
                 at += size + 16
             else:
                 begin, stop = span(data, at, end)
-                self._of_others(data, begin, stop)
+                self._of_others(data, begin, stop, told)
                 at = stop
         if at != end:
             raise Unusual
         return ticket
 
-    def _of_others(self, data: bytes, at: i64, end: i64) -> None:
+    def _of_others(self, data: bytes, at: i64, end: i64, told: _Told) -> None:
         """An entry of filter_metadata of another namespace: a key and then nothing but its value."""
         check(self._shape, self._map_row, data, at, end)
         if data[at] != _KEY:
             raise Unusual
         begin, stop = span(data, at + 1, end)
-        if data[begin:stop] == self._namespace or data[stop] != _VALUE:
+        name = data[begin:stop]
+        if name == self._namespace or data[stop] != _VALUE:
             raise Unusual
         begin, stop = span(data, stop + 1, end)
         if stop != end:
             raise Unusual
+        if name == self._load_namespace:
+            told.load = self._load(data, begin, stop)
+
+    def _load(self, data: bytes, at: i64, end: i64) -> str:
+        """Of a Struct with this one field, which is a text."""
+        for tag, wanted in ((_FIELD, b""), (_KEY, self._load_key), (_VALUE, b""), (_STRING_VALUE, b"")):
+            if at >= end or data[at] != tag:
+                raise Unusual
+            at, stop = span(data, at + 1, end)
+            if wanted:
+                if data[at:stop] != wanted:
+                    raise Unusual
+                at = stop
+            elif stop != end:
+                raise Unusual
+        return data[at:end].decode()
 
     def _status(self, data: bytes, at: i64, end: i64) -> i64:
         """Of HTTPResponseProperties."""

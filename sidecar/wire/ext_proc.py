@@ -17,13 +17,16 @@ from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from google.protobuf.message import DecodeError
 
+from sidecar import names
 from sidecar.core.decision import Answer, Decision
+from sidecar.core.outcome import Outcome
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.request import Headers, Request
 from sidecar.wire.answers import Answers
 from sidecar.wire.body import Arriving, Said
 from sidecar.wire.reader import request_body, request_of_headers
 from sidecar.wire.request import headers_of_map, usual_request
+from sidecar.wire.response import response_of
 
 LARGEST_CHUNK: Final = 62_000
 """Bytes of body in one message; Envoy refuses streamed chunks of 64 KiB and more."""
@@ -46,6 +49,13 @@ _GO_ON: Final[dict[str, bytes]] = {
     "request_trailers": _empty(request_trailers=ext_proc.TrailersResponse()),
     "response_trailers": _empty(response_trailers=ext_proc.TrailersResponse()),
 }
+_WITHOUT_LOAD: Final = _empty(
+    response_headers=ext_proc.HeadersResponse(
+        response=ext_proc.CommonResponse(
+            header_mutation=ext_proc.HeaderMutation(remove_headers=names.LOAD_HEADERS)
+        )
+    )
+)
 
 
 class Undecodable(Exception):
@@ -71,8 +81,8 @@ class Router(Protocol):
     def refusal(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
         """What the gates say to a request that was let in, by what is known of it now."""
 
-    def responded(self, ticket_id: int, status: int) -> None:
-        """The response phase of a decided request came."""
+    def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
+        """The response phase of a decided request came; `load` is what the endpoint said of itself."""
 
 
 class ExtProcStream:
@@ -143,8 +153,11 @@ class ExtProcStream:
         if phase == "request_trailers":
             return self._trailers()
         if phase == "response_headers" and self._feedback and self._ticket_id:
-            self._router.responded(self._ticket_id, _status(message.response_headers.headers))
+            outcome, load = response_of(message)
+            self._router.responded(self._ticket_id, outcome, load)
             self._ticket_id = 0
+            if load:
+                return (_WITHOUT_LOAD,)
         return (_GO_ON[phase],)
 
     def _begun(self, message: Any) -> Iterable[bytes]:
@@ -298,11 +311,3 @@ def _given_back(body: Any, phase: str) -> bytes:
     chunk.grpc_message_compressed = body.grpc_message_compressed
     encoded: bytes = response.SerializeToString()
     return encoded
-
-
-def _status(header_map: Any) -> int:
-    for pair in header_map.headers:
-        if pair.key == ":status":
-            text = pair.raw_value or pair.value.encode()
-            return int(text) if text.isdigit() and len(text) == 3 else 0
-    return 0

@@ -6,12 +6,15 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from sidecar.core.decision import Answer, Decision
-from sidecar.core.endpoint import Endpoint
+from sidecar.core.endpoint import Endpoint, canonical
 from sidecar.core.explanation import Explanation
+from sidecar.core.filters.base import MOST_WISHES, MOST_WORDS
 from sidecar.core.outcome import Failure, Outcome
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Reply
-from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers, Request
+from sidecar.core.report import MOST_SHARE, UNKNOWN, Report
+from sidecar.core.request import UNKNOWN_SIZE, Attached, Headers, Request, Wishes
+from sidecar.core.retries import EXPONENTIAL, FIBONACCI, LINEAR, NONE, Retries
 from sidecar.normal import normal
 from sidecar.v1 import route_pb2
 from sidecar.wire.body import Given
@@ -21,6 +24,7 @@ from sidecar.wire.request import request_of
 REASONS: Final[dict[Reason, route_pb2.RefusalReason]] = {
     reason: getattr(route_pb2, f"REFUSAL_REASON_{reason.name}") for reason in Reason
 }
+_MOST_TOKENS: Final = 100_000_000
 _UNSENDABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _FAILURES: Final = {
     route_pb2.FAILURE_UNSPECIFIED: Failure.NONE,
@@ -28,6 +32,13 @@ _FAILURES: Final = {
     route_pb2.FAILURE_TIMEOUT: Failure.TIMEOUT,
     route_pb2.FAILURE_RESET: Failure.RESET,
     route_pb2.FAILURE_CANCELLED: Failure.CANCELLED,
+}
+_SENT_FAILURES: Final = {known: number for number, known in _FAILURES.items()}
+_BACKOFFS: Final = {
+    NONE: route_pb2.BACKOFF_KIND_NONE,
+    EXPONENTIAL: route_pb2.BACKOFF_KIND_EXPONENTIAL,
+    LINEAR: route_pb2.BACKOFF_KIND_LINEAR,
+    FIBONACCI: route_pb2.BACKOFF_KIND_FIBONACCI,
 }
 
 
@@ -55,6 +66,12 @@ def request_of_message(message: route_pb2.RouteRequest, body_limit: int = 1 << 2
             raise Malformed(f"headers[{at}].name must not be empty")
         if header.name.startswith(":") or _UNSENDABLE.search(header.name):
             raise Malformed(f"headers[{at}].name must be a header's name, got {header.name[:200]!r}")
+    for field, words, most in (
+        ("exclude", message.exclude, MOST_WORDS),
+        ("prefer", message.prefer, MOST_WISHES),
+    ):
+        if len(words) > most:
+            raise Malformed(f"{field} must have at most {most} words, got {len(words)}")
     try:
         target = normal(message.path)
     except ValueError as error:
@@ -66,7 +83,7 @@ def request_of_message(message: route_pb2.RouteRequest, body_limit: int = 1 << 2
         size = message.body_size if message.HasField("body_size") else UNKNOWN_SIZE
         return Given(headers, message.body, message.body_fields, size, message.metadata, body_limit)
 
-    return request_of(
+    request = request_of(
         message.method,
         message.authority,
         target,
@@ -74,6 +91,11 @@ def request_of_message(message: route_pb2.RouteRequest, body_limit: int = 1 << 2
         attach if behind else None,
         ends=message.HasField("body_size") and message.body_size == 0 and not message.body,
     )
+    if message.exclude or message.prefer:
+        request.wishes = Wishes(
+            tuple(word for word in message.exclude if word), tuple(word for word in message.prefer if word)
+        )
+    return request
 
 
 def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
@@ -86,7 +108,40 @@ def outcome_of(message: route_pb2.ReportOutcomeRequest) -> Outcome:
     failure = _FAILURES.get(message.failure)
     if failure is None:
         raise Malformed(f"failure must be one of the values of Failure, got {message.failure}")
-    return Outcome(message.status, duration, failure, message.served, message.attempts or 1)
+    tokens = -1
+    for field in ("input_tokens", "output_tokens"):
+        if message.HasField(field):
+            number = getattr(message, field)
+            if number > _MOST_TOKENS:
+                raise Malformed(f"{field} must be at most {_MOST_TOKENS}, got {number}")
+            tokens = max(tokens, 0) + number
+    return Outcome(
+        message.status, duration, failure, canonical(message.served), message.attempts or 1, tokens
+    )
+
+
+def load_of(message: route_pb2.ReportLoadRequest) -> Report:
+    """Malformed when it says nothing, or what cannot be."""
+    if bool(message.id) == bool(message.address):
+        given = "none" if not message.id else "both"
+        raise Malformed(f"needs exactly one of id and address, got {given}")
+    numbers: list[float] = []
+    for field, most in (("utilisation", MOST_SHARE), ("quota_used", MOST_SHARE), ("cache_hit_rate", 1.0)):
+        number = getattr(message, field)
+        if not message.HasField(field):
+            number = UNKNOWN
+        elif not 0.0 <= number <= most:  # NaN fails this as well
+            raise Malformed(f"{field} must be 0 to {most:.0f}, got {number}")
+        numbers.append(number)
+    if message.HasField("quota_left") or message.HasField("quota"):
+        if message.HasField("quota_used") or not message.HasField("quota_left") or message.quota == 0:
+            raise Malformed("quota_left needs quota, above 0, and stands in place of quota_used")
+        numbers[1] = max(1.0 - message.quota_left / message.quota, 0.0)
+    utilisation, quota_used, cache_hit_rate = numbers
+    report = Report(utilisation, quota_used, cache_hit_rate)
+    if not report.says_something():
+        raise Malformed("needs one of utilisation, quota_used, cache_hit_rate and quota_left, got none")
+    return report
 
 
 def respelled(message: route_pb2.RouteRequest, request: Request) -> str:
@@ -164,15 +219,32 @@ def _fill(message: route_pb2.Decision, decision: Decision) -> None:
             message.fault.delay_seconds = drawn.delay_ms / 1000
             message.fault.abort_status = drawn.abort_status
     message.steps.extend(step.name for step in decision.steps)
+    if decision.cookie:
+        message.set_cookies.append(decision.cookie)
+    if decision.retries is not None:
+        _retry(message.retry, decision.retries)
+
+
+def _retry(message: route_pb2.RetryPolicy, retries: Retries) -> None:
+    message.attempts = retries.attempts
+    message.statuses.extend(retries.statuses)
+    message.failures.extend(_SENT_FAILURES[failure] for failure in retries.failures)
+    if retries.per_try_s >= 0:
+        message.per_try_timeout_seconds = retries.per_try_s
+    backoff = retries.backoff
+    message.backoff.kind = _BACKOFFS[backoff.kind]
+    message.backoff.base_seconds = backoff.base_s
+    message.backoff.factor = backoff.factor
+    message.backoff.max_seconds = backoff.max_s
+    message.backoff.jitter = backoff.jitter
 
 
 def reason(decision: Decision) -> str:
     """In one sentence, why this endpoint."""
     arm = f", arm {decision.variant.name}" if len(decision.route.variants) > 1 else ""
-    return (
-        f"route {decision.route.name}{arm}: {decision.variant.strategy_name} "
-        f"picked {decision.endpoint.id} of {decision.considered}"
-    )
+    stays = decision.turn is not None and decision.turn.stays
+    who = "the session stays at" if stays else f"{decision.variant.strategy_name} picked"
+    return f"route {decision.route.name}{arm}: {who} {decision.endpoint.id} of {decision.considered}"
 
 
 def explanation_message(explanation: Explanation, path: str = "") -> route_pb2.ExplainResponse:
@@ -191,7 +263,7 @@ def explanation_message(explanation: Explanation, path: str = "") -> route_pb2.E
         for condition in verdict.conditions:
             route.conditions.add(condition=condition.text, seen=condition.seen, held=condition.held)
     for candidate in explanation.candidates:
-        entry = response.candidates.add(place=candidate.place, why=candidate.why)
+        entry = response.candidates.add(place=candidate.place, why=candidate.why, score=candidate.score)
         _endpoint(entry.endpoint, candidate.endpoint)
     return response
 

@@ -49,6 +49,7 @@ from sidecar.names import (
     JWT_CLAIMS,
     JWT_NAMESPACE,
     PHASES_METADATA,
+    SUBSET_NAMESPACE,
     WITH_BODY,
 )
 from sidecar.xds.parts import duration, packed
@@ -179,6 +180,8 @@ def forwarded(config: schema.Config) -> MetadataOptions.MetadataNamespaces | Non
     told = namespaces(config)
     if any(need.something for need in needs(config)):
         told.append(BODY_NAMESPACE)
+    if config.envoy.endpoint_picker:
+        told.append(SUBSET_NAMESPACE)
     return MetadataOptions.MetadataNamespaces(untyped=told) if told else None
 
 
@@ -221,7 +224,7 @@ def _with_body(config: schema.Config, undecided: Route, place: Place, asked: lis
         _give_cluster(made)
     longest = LEAST_UNDECIDED_S + config.envoy.body_limit / _SLOWEST_BYTES_PER_S
     made.route.max_stream_duration.max_stream_duration.CopyFrom(duration(longest))
-    on_response = ProcessingMode.SEND if config.envoy.feedback == "response" else ProcessingMode.SKIP
+    on_response = ProcessingMode.SEND if config.envoy.shows_responses else ProcessingMode.SKIP
     mode = ProcessingMode(
         request_header_mode=ProcessingMode.SEND,
         response_header_mode=on_response,

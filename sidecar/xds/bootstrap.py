@@ -14,6 +14,7 @@ from sidecar.names import SIDECAR_CLUSTER
 from sidecar.xds.clusters import copies_cluster, needs_dns, sidecar_cluster, user_cluster
 from sidecar.xds.listener import listener
 from sidecar.xds.parts import local, packed
+from sidecar.xds.retries import joint_clusters
 from sidecar.xds.routes import HIGH, REFUSE, has_own_route
 
 _CONNECTIONS: Final = 50_000  # Envoy warns where nothing limits its clients' connections
@@ -35,6 +36,7 @@ def bootstrap(config: schema.Config) -> Bootstrap:
             made.static_resources.clusters.append(user_cluster(name, cluster, classes=classes))
         if cluster.endpoints and name in mirrors:
             made.static_resources.clusters.append(copies_cluster(name, cluster))
+    made.static_resources.clusters.extend(joint_clusters(config))
     made.static_resources.clusters.append(sidecar_cluster(config.listen))
     return made
 
@@ -48,7 +50,7 @@ def notes(config: schema.Config) -> list[str]:
         elif any(needs_dns(endpoint) for endpoint in cluster.endpoints):
             said.append(
                 f"clusters.{name} has host names: Envoy resolves them, and finds one endpoint by its address "
-                "in this file. It cannot follow a list of fallbacks: then it takes the endpoints in turn."
+                "in this file. It follows no list of names: a retry in the cluster asks the same one again."
             )
     return said
 

@@ -39,6 +39,7 @@ _SIDECAR_PING_S: Final = 2.0
 _COPIES: Final = 1024
 """At the same time to one cluster; what is above gets no copy."""
 _COPY_S: Final = 30.0
+_NO_LIMITS: Final = schema.Connections()
 _POLICY: Final = "envoy.load_balancing_policies."
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -55,7 +56,7 @@ def user_cluster(name: str, cluster: schema.Cluster, *, classes: bool = False) -
         type=Cluster.STRICT_DNS if by_name else Cluster.STATIC,
         dns_lookup_family=Cluster.V4_PREFERRED if by_name else Cluster.AUTO,
         connect_timeout=duration(cluster.connect_timeout),
-        circuit_breakers=_breakers(cluster.connections, classes=classes),
+        circuit_breakers=limits(cluster.connections, classes=classes),
         load_balancing_policy=_policies("override_host", _override_host(fallback)),
         load_assignment=_assignment(name, [_endpoint(one, by_name=by_name) for one in cluster.endpoints]),
     )
@@ -83,9 +84,7 @@ def copies_cluster(name: str, cluster: schema.Cluster) -> Cluster:
     made = user_cluster(copies_of(name), cluster)
     # The endpoint that the sidecar names in metadata is meant for the request, not for its copy.
     made.load_balancing_policy.CopyFrom(_round_robin())
-    made.circuit_breakers.CopyFrom(
-        _breakers(schema.Connections(max=_COPIES, pending=_COPIES, requests=_COPIES))
-    )
+    made.circuit_breakers.CopyFrom(limits(schema.Connections(max=_COPIES, pending=_COPIES, requests=_COPIES)))
     options = _http1(CommonOptions(max_stream_duration=duration(_COPY_S)))
     made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(options)
     return made
@@ -111,7 +110,7 @@ def sidecar_cluster(listen: schema.Listen) -> Cluster:
         type=Cluster.STRICT_DNS if named else Cluster.STATIC,
         dns_lookup_family=Cluster.V4_PREFERRED if named else Cluster.AUTO,
         connect_timeout=duration(_SIDECAR_CONNECT_S),
-        circuit_breakers=_breakers(schema.Connections()),
+        circuit_breakers=limits(),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(options)},
         load_assignment=_assignment(
             SIDECAR_CLUSTER, [LbEndpoint(endpoint=Endpoint(address=remote(address)))]
@@ -204,9 +203,9 @@ def _http1(common: CommonOptions) -> Any:
     return packed(options)
 
 
-def _breakers(limits: schema.Connections, *, classes: bool = False) -> CircuitBreakers:
+def limits(own: schema.Connections = _NO_LIMITS, *, classes: bool = False) -> CircuitBreakers:
     """With `classes`, requests of class high have room of their own: Envoy's would be 1024 of each."""
-    made = CircuitBreakers(thresholds=[_thresholds(limits)])
+    made = CircuitBreakers(thresholds=[_thresholds(own)])
     if classes:
         made.thresholds.append(_thresholds(schema.Connections()))
         made.thresholds[0].priority = DEFAULT
@@ -214,10 +213,10 @@ def _breakers(limits: schema.Connections, *, classes: bool = False) -> CircuitBr
     return made
 
 
-def _thresholds(limits: schema.Connections) -> CircuitBreakers.Thresholds:
+def _thresholds(own: schema.Connections) -> CircuitBreakers.Thresholds:
     return CircuitBreakers.Thresholds(
-        max_connections=number(limits.max or MANY),
-        max_pending_requests=number(limits.pending or MANY),
-        max_requests=number(limits.requests or MANY),
+        max_connections=number(own.max or MANY),
+        max_pending_requests=number(own.pending or MANY),
+        max_requests=number(own.requests or MANY),
         max_retries=number(MANY),
     )

@@ -11,6 +11,9 @@ from envoy.extensions.filters.common.fault.v3.fault_pb2 import FaultDelay
 from envoy.extensions.filters.http.ext_proc.v3.ext_proc_pb2 import ExternalProcessor, MetadataOptions
 from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
 from envoy.extensions.filters.http.fault.v3.fault_pb2 import FaultAbort, HTTPFault
+from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
+    Config as HeaderToMetadata,
+)
 from envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from envoy.type.v3.http_status_pb2 import HttpStatus
@@ -19,16 +22,22 @@ from google.protobuf.wrappers_pb2 import BoolValue
 
 from sidecar.config import schema
 from sidecar.names import (
+    COOKIE_NAMESPACE,
     ENDPOINT_NAMESPACE,
     HEADERS_ONLY,
     LABELS_NAMESPACE,
+    LOAD_BIN_KEY,
+    LOAD_HEADERS,
+    LOAD_KEY,
+    LOAD_NAMESPACE,
     METADATA_NAMESPACE,
     PHASES_METADATA,
     SIDECAR_CLUSTER,
 )
+from sidecar.wire.response import ADDRESS_ATTRIBUTE, ATTEMPTS_ATTRIBUTE
 from sidecar.xds.bodies import filters_before, forwarded
 from sidecar.xds.parts import duration, packed
-from sidecar.xds.routes import REFUSE, makes_faults
+from sidecar.xds.routes import REFUSE, gives_cookies, makes_faults
 
 _REFUSED: Final = HttpStatus(code=503)
 
@@ -38,8 +47,31 @@ def filters(config: schema.Config) -> list[HttpFilter]:
     made.append(HttpFilter(name="envoy.filters.http.ext_proc", typed_config=packed(_ask_sidecar(config))))
     if makes_faults(config):
         made.append(HttpFilter(name="envoy.filters.http.fault", typed_config=packed(_as_told())))
+    if told_by_log(config):
+        made.append(_load_reports())
     made.append(HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())))
     return made
+
+
+def told_by_log(config: schema.Config) -> bool:
+    """Whether endpoints' load reports come with the access log. A response that the sidecar sees has them."""
+    return config.envoy.load_reports and not config.envoy.shows_responses
+
+
+def _load_reports() -> HttpFilter:
+    """Takes them out of the response, which no client is to see, and puts them where the access log looks."""
+    rules = [
+        HeaderToMetadata.Rule(
+            header=header,
+            on_header_present=HeaderToMetadata.KeyValuePair(metadata_namespace=LOAD_NAMESPACE, key=key),
+            remove=True,
+        )
+        for header, key in zip(LOAD_HEADERS, (LOAD_KEY, LOAD_BIN_KEY), strict=True)
+    ]
+    return HttpFilter(
+        name="envoy.filters.http.header_to_metadata",
+        typed_config=packed(HeaderToMetadata(response_rules=rules)),
+    )
 
 
 def _as_told() -> HTTPFault:
@@ -53,7 +85,7 @@ def _as_told() -> HTTPFault:
 
 def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
     """One message each way for a request, and one more with its response where the feedback is to come so."""
-    on_response = ProcessingMode.SEND if config.envoy.feedback == "response" else ProcessingMode.SKIP
+    on_response = ProcessingMode.SEND if config.envoy.shows_responses else ProcessingMode.SKIP
     mode = ProcessingMode(
         request_header_mode=ProcessingMode.SEND,
         response_header_mode=on_response,
@@ -65,6 +97,8 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
     received = MetadataOptions.MetadataNamespaces(
         untyped=[ENDPOINT_NAMESPACE, METADATA_NAMESPACE, LABELS_NAMESPACE]
     )
+    if gives_cookies(config):
+        received.untyped.append(COOKIE_NAMESPACE)
     # Rewrites need the routing headers (host, path), retries and timeouts need x-envoy-*. Without these rules
     # Envoy drops such changes and says nothing.
     rules = HeaderMutationRules(allow_all_routing=BoolValue(value=True), allow_envoy=BoolValue(value=True))
@@ -79,7 +113,9 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
             receiving_namespaces=received, forwarding_namespaces=forwarded(config)
         ),
     )
-    if on_response == ProcessingMode.SKIP:  # lets the sidecar answer and end each stream at once
+    if on_response == ProcessingMode.SEND:
+        asked.response_attributes.extend((ADDRESS_ATTRIBUTE, ATTEMPTS_ATTRIBUTE))
+    else:  # lets the sidecar answer and end each stream at once
         asked.grpc_service.initial_metadata.add(key=PHASES_METADATA, value=HEADERS_ONLY)
     asked.status_on_error.CopyFrom(_REFUSED)
     if config.on_error != REFUSE:

@@ -64,7 +64,7 @@ def _manager(config: schema.Config) -> HttpConnectionManager:
         early_header_mutation_extensions=[_without_internal_headers()],
         http_filters=filters(config),
         route_config=route_configuration(config),
-        access_log=[outcomes()] if config.envoy.feedback == "access_log" else [],
+        access_log=[] if config.envoy.shows_responses else [outcomes()],
     )
 
 

@@ -34,6 +34,8 @@ from sidecar.config import schema
 from sidecar.names import (
     ABORT_HEADER,
     CLUSTER_HEADER,
+    COOKIE_KEY,
+    COOKIE_NAMESPACE,
     DELAY_HEADER,
     INTERNAL_HEADERS,
     MIRROR_HEADER,
@@ -42,6 +44,7 @@ from sidecar.names import (
 from sidecar.xds.bodies import Bodies, route_bytes
 from sidecar.xds.clusters import copies_of
 from sidecar.xds.parts import duration, packed
+from sidecar.xds.retries import waits_of
 
 NO_DECISION: Final = json.dumps(
     {"reason": "no_decision", "message": "the sidecar gave no decision for this request"}
@@ -62,6 +65,8 @@ def route_configuration(config: schema.Config) -> RouteConfiguration:
     )
     if makes_faults(config):
         host.request_headers_to_remove.extend((DELAY_HEADER, ABORT_HEADER))
+    if gives_cookies(config):
+        host.response_headers_to_add.append(_cookie())
     own = [route for route in config.routes if has_own_route(route)]
     undecided = _undecided(config.on_error)
     usual = Bodies(config).usual(_decided("decided"), undecided)
@@ -99,12 +104,26 @@ def has_own_route(route: schema.Route) -> bool:
         or route.idle_timeout is not None
         or route.buffer is not None
         or route.priority_class == HIGH
+        or waits_of(route) is not None
     )
+
+
+def gives_cookies(config: schema.Config) -> bool:
+    """Of routes that are switched off too."""
+    return any(route.sticky is not None and route.sticky.cookie is not None for route in config.routes)
 
 
 def makes_faults(config: schema.Config) -> bool:
     """Of routes that are switched off too: they can be switched on without a new Envoy."""
     return any(route.fault is not None for route in config.routes)
+
+
+def _cookie() -> HeaderValueOption:
+    """For all routes, so that one more needs no new Envoy: without the metadata there is no header."""
+    return HeaderValueOption(
+        header=HeaderValue(key="set-cookie", value=f"%DYNAMIC_METADATA({COOKIE_NAMESPACE}:{COOKIE_KEY})%"),
+        append_action=HeaderValueOption.APPEND_IF_EXISTS_OR_ADD,
+    )
 
 
 def _copying(own: list[schema.Route], undecided: Route, mirror: str) -> Matcher.OnMatch:
@@ -174,9 +193,12 @@ def _add_own(made: Route, route: schema.Route) -> None:
         made.route.idle_timeout.CopyFrom(duration(route.idle_timeout))
         # The one above counts from the first thing that moves on the client's side after the sidecar's
         # answer. With a request without a body that is the response. So the time until then, from sending
-        # the request on, is limited by this one. It retries nothing.
+        # the request on, is limited by this one. By itself it retries nothing.
         waiting = RetryPolicy(per_try_idle_timeout=duration(route.idle_timeout))
         made.route.retry_policy.CopyFrom(waiting)
+    waits = waits_of(route)
+    if waits is not None:
+        made.route.retry_policy.retry_back_off.CopyFrom(waits)
     if route.buffer is not None:
         made.request_body_buffer_limit.CopyFrom(UInt64Value(value=route.buffer))
     if route.priority_class == HIGH:

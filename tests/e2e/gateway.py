@@ -59,12 +59,17 @@ class Gateway:
         return int(max(told, key=itemgetter("timestamp"))["generation"])
 
 
+def _host(name: str) -> str:
+    return "::1" if name.startswith("ipv6") else "127.0.0.1"
+
+
 @contextmanager
 def running_gateway(text: str, folder: Path, transport: str = "grpc") -> Iterator[Gateway]:
-    """`text` is the user's file with $grpc, $admin, $envoy, and a $name for the address of each endpoint."""
+    """`text` is the user's file with $grpc, $admin, $envoy, and a $name for the address of each endpoint:
+    over IPv6, where the name begins with that."""
     names = [name for name in Template(text).get_identifiers() if name not in _OWN]
     with ExitStack() as stack:
-        endpoints = {name: stack.enter_context(endpoint(name)) for name in names}
+        endpoints = {name: stack.enter_context(endpoint(name, _host(name))) for name in names}
         own = dict(zip(_OWN, (f"127.0.0.1:{port}" for port in free_ports(len(_OWN))), strict=True))
         addresses = own | {name: one.address for name, one in endpoints.items()}
         config = folder / "gateway.yaml"

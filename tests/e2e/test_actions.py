@@ -17,7 +17,7 @@ from tests.e2e.gateway import LISTEN, Gateway, running_gateway
 from tests.running.asking import ASK_WITHIN_S, Pairs, Reply
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 MANY: Final = 1000
 _CLIENTS: Final = 16

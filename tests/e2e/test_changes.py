@@ -12,7 +12,7 @@ from tests.e2e.gateway import LISTEN, Gateway, running_gateway
 from tests.e2e.load import load
 from tests.waiting import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 CLUSTERS = """
 clusters:

@@ -16,6 +16,7 @@ from sidecar.v1 import route_pb2
 from tests.e2e.gateway import Gateway, running_gateway
 
 pytestmark = pytest.mark.e2e
+TRANSPORTS = ("grpc",)
 
 _KEY: Final = b"a key that only the issuer knows: 32 bytes at least"
 _ISSUER: Final = "https://login.test"

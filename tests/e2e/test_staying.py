@@ -8,6 +8,7 @@ from tests.e2e.gateway import LISTEN, Gateway, running_gateway
 from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
+TRANSPORTS = ("grpc",)
 
 GATEWAY = (
     LISTEN

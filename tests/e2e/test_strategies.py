@@ -11,6 +11,7 @@ import pytest
 from tests.e2e.gateway import Gateway
 
 pytestmark = pytest.mark.e2e
+TRANSPORTS = ("grpc",)
 
 
 def bounds(times: int, share: float) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.gateway import Gateway
 
 pytestmark = pytest.mark.e2e
+TRANSPORTS = ("grpc",)
 
 
 def test_a_route_goes_to_all_of_a_cluster(gateway: Gateway) -> None:

@@ -396,19 +396,24 @@ def _run_route(world: World, data: bytes) -> Hashable:
         ("Route", route_pb2.RouteRequest, route_pb2.RouteResponse),
         ("Explain", route_pb2.ExplainRequest, route_pb2.ExplainResponse),
         ("ReportOutcome", route_pb2.ReportOutcomeRequest, route_pb2.ReportOutcomeResponse),
+        ("ReportLoad", route_pb2.ReportLoadRequest, route_pb2.ReportLoadResponse),
     )
-    name, kind, told = kinds[which[0] % 3]
+    name, kind, told = kinds[which[0] % len(kinds)]
     method = world.quiet[f"/{ROUTE}/{name}"]
     assert isinstance(method, Unary)
     try:
         answer = told.FromString(world.watch(method.handler, data[1:]))
     except Failed as failed:
-        _require(failed.code is Code.INVALID_ARGUMENT and failed.message, f"fails otherwise: {failed}")
+        unknown = failed.code is Code.NOT_FOUND and name == "ReportLoad"
+        wrong = failed.code is Code.INVALID_ARGUMENT or unknown
+        _require(wrong and failed.message, f"fails otherwise: {failed}")
         signs.append(failed.message[:20])
         return tuple(signs)
     _require(_read(kind, data[1:]) is not None, f"what is no {name}Request is refused")
     if name == "ReportOutcome":
         return (name, answer.settled)
+    if name == "ReportLoad":
+        return (name,)
     said = answer if name == "Route" else answer.answer
     return (name, *_said(said))
 
@@ -427,13 +432,18 @@ def _said(answer: route_pb2.RouteResponse) -> tuple[Hashable, ...]:
     return (kind, answer.reply.status)
 
 
-_KINDS: Final = (route_pb2.RouteRequest, route_pb2.ExplainRequest, route_pb2.ReportOutcomeRequest)
+_KINDS: Final = (
+    route_pb2.RouteRequest,
+    route_pb2.ExplainRequest,
+    route_pb2.ReportOutcomeRequest,
+    route_pb2.ReportLoadRequest,
+)
 _BY_KIND: Final = [mutate.of_message(kind) for kind in _KINDS]
 
 
 def _mutated_route(rng: Random, data: bytes, other: bytes) -> bytes:
-    which = data[0] % 3 if data else 0
-    lent = other[1:] if other and other[0] % 3 == which else b""
+    which = data[0] % len(_KINDS) if data else 0
+    lent = other[1:] if other and other[0] % len(_KINDS) == which else b""
     return bytes((which,)) + _BY_KIND[which](rng, data[1:], lent)
 
 
@@ -456,6 +466,8 @@ def _route_seeds() -> list[bytes]:
         seeds.append(b"\1" + route_pb2.ExplainRequest(request=request).SerializeToString())
     outcome = route_pb2.ReportOutcomeRequest(ticket=1, status=200, duration_seconds=0.1, served="10.0.0.1:80")
     seeds.append(b"\2" + outcome.SerializeToString())
+    load = route_pb2.ReportLoadRequest(cluster="shop", id="shop-a", utilisation=0.5, quota_left=3, quota=4)
+    seeds.append(b"\3" + load.SerializeToString())
     return seeds
 
 

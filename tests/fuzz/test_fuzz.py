@@ -20,6 +20,8 @@ from tests.fuzz import mutate, targets
 from tests.fuzz.fuzzer import Fuzzer, replayed
 from tests.fuzz.targets import BY_NAME, TARGETS, Slow, Target, World
 
+pytestmark = pytest.mark.alone
+
 RUN = Path(__file__).with_name("run.py")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ class Endpoint:
 
     name: str
     port: int = 0
+    host: str = "127.0.0.1"
     failing: bool = False
     asked: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -33,7 +35,8 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
     def usual(self) -> None:
         """Forget what was asked, and what it was told to answer."""
@@ -133,6 +136,7 @@ def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
             pass
 
     class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
         daemon_threads = True
         block_on_close = False
         request_queue_size = 1024
@@ -140,12 +144,12 @@ def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # Envoy hangs up on its pooled connections at the end
 
-    return Server(("127.0.0.1", 0), Answer)
+    return Server((endpoint.host, 0), Answer)
 
 
 @contextmanager
-def endpoint(name: str) -> Iterator[Endpoint]:
-    one = Endpoint(name)
+def endpoint(name: str, host: str = "127.0.0.1") -> Iterator[Endpoint]:
+    one = Endpoint(name, host=host)
     server = _server(one)
     one.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

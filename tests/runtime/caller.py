@@ -80,6 +80,10 @@ class Caller:
         data = await self.raw(f"/{ROUTE}/ReportOutcome", message.SerializeToString())
         return bool(route_pb2.ReportOutcomeResponse.FromString(data).settled)
 
+    async def load(self, cluster: str, **fields: Any) -> None:
+        message = route_pb2.ReportLoadRequest(cluster=cluster, **fields)
+        await self.raw(f"/{ROUTE}/ReportLoad", message.SerializeToString())
+
     async def explain(self, path: str) -> Any:
         message = route_pb2.ExplainRequest(request=route_pb2.RouteRequest(path=path))
         data = await self.raw(f"/{ROUTE}/Explain", message.SerializeToString())

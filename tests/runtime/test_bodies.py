@@ -13,7 +13,7 @@ from tests.runtime.caller import Caller, Exchange
 from tests.runtime.sidecars import SMALL, Process, Sidecar, process, with_sidecar
 from tests.wire.messages import FULL_DUPLEX, body, chunks, phase_of, request_headers
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = [pytest.mark.usefixtures("each_transport"), pytest.mark.alone]
 
 FILE: Final = SMALL.replace(
     "routes: [", "routes: [{name: item, match: {path: /item, body: {items.0: 1}}, to: shop}, "
@@ -51,6 +51,12 @@ def test_the_answer_waits_for_the_body_and_then_the_call_ends() -> None:
     with_sidecar(ask, FILE)
 
 
+async def read_so_far(caller: Caller) -> None:
+    """What was sent before: the sidecar answers what came behind it on the same connection."""
+    for _ in range(2):
+        assert phase_of(await caller.process().ask(request_headers("/shop"))) == "request_headers"
+
+
 @pytest.mark.parametrize("decided", [False, True], ids=["while it waits", "after the decision"])
 def test_a_shutdown_that_waits_no_longer_fails_the_request(tmp_path: Path, decided: bool) -> None:
     """checklist 10, 22: an end in good order would pass on the half of a body as if it were whole."""
@@ -65,7 +71,7 @@ def test_a_shutdown_that_waits_no_longer_fails_the_request(tmp_path: Path, decid
             else:
                 await exchange.send(to_json())
                 await exchange.send(body(b'{"items": '))
-                await asyncio.to_thread(lambda: one.get("/metrics"))
+                await read_so_far(caller)
             one.tell(signal.SIGTERM)
             with pytest.raises(grpc.aio.AioRpcError, match="before the body has come"):
                 await exchange.answer()
@@ -87,6 +93,7 @@ def test_a_body_that_comes_to_its_end_in_time_is_decided_by_a_sidecar_that_leave
             exchange = caller.process(("x-sidecar-phases", "request-body"))
             await exchange.send(to_json())
             await exchange.send(body(b'{"items": '))
+            await read_so_far(caller)
             one.tell(signal.SIGTERM)
             await watch.read()
             await exchange.send(body(b"[1]}", end=True))

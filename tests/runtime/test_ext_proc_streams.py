@@ -24,7 +24,7 @@ from tests.wire.messages import (
     set_headers,
 )
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = [pytest.mark.usefixtures("each_transport"), pytest.mark.alone]
 
 SHORT_LEASE = SMALL + "tickets: {lease: 300ms}\n"
 

@@ -16,6 +16,7 @@ OURS = {
     "sidecar_refusals",
     "sidecar_decision_failures",
     "sidecar_foreign_log_entries",
+    "sidecar_load_reports",
     "sidecar_config_reloads",
     "sidecar_config_generation",
     "sidecar_route_cache_lookups",

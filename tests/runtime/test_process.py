@@ -14,7 +14,7 @@ from tests.waiting import until
 from tests.wire.entries import an_entry, batch
 from tests.wire.messages import request_headers, response_headers
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = [pytest.mark.usefixtures("each_transport"), pytest.mark.alone]
 
 READY_WITHIN_S = 3.0
 MOST_RSS_KB = {"grpc": 90_000, "envoy": 140_000}

@@ -1,5 +1,7 @@
 """RouteService over gRPC: the same answers for callers that do not go through Envoy."""
 
+from typing import Any
+
 import grpc
 import grpc.aio
 import pytest
@@ -92,6 +94,12 @@ def test_explains_without_an_effect() -> None:
         ("Route", b"\xff", "not a sidecar.v1.RouteRequest"),
         ("ReportOutcome", b"\xff", "not a sidecar.v1.ReportOutcomeRequest"),
         ("Explain", b"\xff", "not a sidecar.v1.ExplainRequest"),
+        ("ReportLoad", b"\xff", "not a sidecar.v1.ReportLoadRequest"),
+        (
+            "ReportLoad",
+            route_pb2.ReportLoadRequest(cluster="shop", id="a").SerializeToString(),
+            "needs one of utilisation, quota_used, cache_hit_rate and quota_left, got none",
+        ),
         (
             "Route",
             route_pb2.RouteRequest(path="shop").SerializeToString(),
@@ -128,6 +136,52 @@ def test_a_malformed_report_leaves_the_ticket_open() -> None:
         assert await sidecar.caller.report(ticket)
 
     with_sidecar(ask)
+
+
+TWO = """\
+listen: {grpc: '127.0.0.1:0', admin: '127.0.0.1:0', drain: 1s}
+clusters: {shop: {endpoints: [{address: 10.0.0.1:80, id: a}, {address: 10.0.0.2:80, id: b}]}}
+routes: [{name: shop, to: shop, strategy: least_loaded}]
+"""
+
+
+def test_a_report_of_load_counts_for_the_next_requests() -> None:
+    """H8 V1: by id, or by address."""
+
+    async def ask(sidecar: Sidecar) -> None:
+        async def picked() -> str:
+            decision = (await sidecar.caller.route("/")).decision
+            await sidecar.caller.report(decision.ticket)
+            return str(decision.endpoint.id)
+
+        await sidecar.caller.load("shop", id="a", utilisation=0.8)
+        await sidecar.caller.load("shop", address="10.0.0.2:80", utilisation=0.1)
+        assert [await picked() for _ in range(4)] == ["b"] * 4
+        await sidecar.caller.load("shop", id="b", utilisation=0.9)
+        assert [await picked() for _ in range(4)] == ["a"] * 4
+        assert sidecar.sample("sidecar_load_reports_total", result="taken") == 3
+
+    with_sidecar(ask, TWO)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "fields", "text"),
+    [
+        ("shop", {"id": "c"}, "cluster 'shop' has no endpoint with id 'c'"),
+        ("shop", {"id": "10.0.0.1:80"}, "cluster 'shop' has no endpoint with id '10.0.0.1:80'"),
+        ("shop", {"address": "10.0.0.3:80"}, "cluster 'shop' has no endpoint with address '10.0.0.3:80'"),
+        ("other", {"id": "a"}, "cluster 'other' has no endpoint with id 'a'"),
+    ],
+)
+def test_the_load_of_nobody_is_not_found(cluster: str, fields: dict[str, Any], text: str) -> None:
+    """H8 V1"""
+
+    async def ask(sidecar: Sidecar) -> None:
+        request = route_pb2.ReportLoadRequest(cluster=cluster, utilisation=0.5, **fields)
+        told = await refused(sidecar.caller, "ReportLoad", request.SerializeToString())
+        assert told == (grpc.StatusCode.NOT_FOUND, text)
+
+    with_sidecar(ask, TWO)
 
 
 def test_the_access_log_settles_what_route_service_decided() -> None:

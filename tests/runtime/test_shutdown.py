@@ -15,7 +15,7 @@ from tests.waiting import until
 from tests.wire.entries import an_entry, batch
 from tests.wire.messages import phase_of, request_headers, response_headers
 
-pytestmark = pytest.mark.usefixtures("each_transport")
+pytestmark = [pytest.mark.usefixtures("each_transport"), pytest.mark.alone]
 
 
 async def leave_in_good_order(one: Process) -> None:

@@ -9,6 +9,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from sidecar.core.decision import Answer
 from sidecar.core.engine import Engine
+from sidecar.core.outcome import Outcome
 from sidecar.core.plan import Route
 from sidecar.core.refusal import Refusal
 from sidecar.core.request import Request
@@ -91,6 +92,7 @@ class Deciding:
         self.asked: list[Request] = []
         self.refused: list[Refusal] = []
         self.told: list[tuple[int, int]] = []
+        self.ended: list[tuple[Outcome, str]] = []
 
     def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         self.asked.append(request)
@@ -115,8 +117,9 @@ class Deciding:
         refusal = self.engine.refusal(request)
         return None if refusal is None else self.refuse(refusal, encode)
 
-    def responded(self, ticket_id: int, status: int) -> None:
-        self.told.append((ticket_id, status))
+    def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
+        self.told.append((ticket_id, outcome.status))
+        self.ended.append((outcome, load))
 
 
 class Stream:

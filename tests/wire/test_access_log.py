@@ -6,8 +6,9 @@ import pytest
 from envoy.data.accesslog.v3 import accesslog_pb2
 from envoy.service.accesslog.v3 import als_pb2
 
+from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Failure, Outcome
-from sidecar.wire.access_log import Undecodable, parsed_ticket, reports
+from sidecar.wire.access_log import READER, Undecodable, decoded, parsed_ticket, reports
 from tests.wire.entries import an_entry, batch
 
 ANSWERED_BY_ENVOY = Failure.REFUSED
@@ -98,6 +99,28 @@ def test_reads_status_duration_server_and_attempts() -> None:
     assert report.ticket == 0xABC
     told = report.outcome
     assert (told.status, told.duration_s, told.served, told.attempts) == (503, 1.25, "10.0.0.2:8080", 3)
+
+
+@pytest.mark.parametrize(
+    ("address", "served"),
+    [
+        ("::1", "[::1]:8080"),
+        ("2001:db8:0:0::1", "[2001:db8::1]:8080"),
+        ("::ffff:10.0.0.1", "[::ffff:10.0.0.1]:8080"),
+        ("10.0.0.1", "10.0.0.1:8080"),
+    ],
+)
+def test_who_served_is_written_as_the_plan_has_it(address: str, served: str) -> None:
+    """H1: IPv6 addresses have brackets there, whichever way the message is read."""
+    entry = an_entry(1)
+    socket = entry.common_properties.upstream_remote_address.socket_address
+    socket.address, socket.port_value = address, 8080
+    read = READER.reports(batch(entry))
+
+    assert read is not None
+    for (report,) in (read, decoded(batch(entry))):
+        assert report.outcome.served == served
+        assert Endpoint("shop", "a", served).address == served
 
 
 def test_an_entry_that_tells_nothing_more_has_plain_defaults() -> None:

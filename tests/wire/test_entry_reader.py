@@ -24,7 +24,7 @@ Facts = list[tuple[object, ...]]
 
 def facts(told: list[Report]) -> Facts:
     return [
-        (report.ticket, it.status, it.duration_s, it.failure, it.served, it.attempts)
+        (report.ticket, it.status, it.duration_s, it.failure, it.served, it.attempts, report.load)
         for report in told
         for it in [report.outcome]
     ]
@@ -94,6 +94,11 @@ def named(value: bytes, key: bytes = b"ticket") -> bytes:
     return part(1, part(1, key), part(2, value))
 
 
+def loads(*value: bytes, key: bytes = b"report") -> bytes:
+    """Filter metadata with a load report in one Value."""
+    return part(1, part(1, b"sidecar.load"), part(2, named(b"".join(value), key)))
+
+
 def ticket(number: int) -> bytes:
     """A Value."""
     return part(3, f"{number:016x}".encode())
@@ -111,9 +116,9 @@ def test_reads_what_envoy_sends() -> None:
 
     assert taken is not None
     assert facts(taken) == [
-        (1, 200, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1),
-        (2, 503, 1_401_506 * 1e-9, Failure.CONNECTION, "10.0.0.2:33791", 1),
-        (3, 404, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1),
+        (1, 200, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, ""),
+        (2, 503, 1_401_506 * 1e-9, Failure.CONNECTION, "10.0.0.2:33791", 1, ""),
+        (3, 404, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, ""),
     ]
 
 
@@ -185,6 +190,15 @@ USUAL: Final = {
     "other metadata": common(
         metadata={"filter_metadata": {"a": struct(ticket="1"), "b": struct(c=[1.5, {"d": None}], e=True)}}
     ),
+    "a load report": changed(
+        lambda entry: entry.common_properties.metadata.filter_metadata["sidecar.load"].update(
+            {"report": "TEXT cpu_utilization=0.3, caf\u00e9=1"}
+        )
+    ),
+    "an empty load report": message(part(1, part(17, filter_metadata(ticket(1)), loads(part(3))))),
+    "two load reports: the last counts": message(
+        part(1, part(17, loads(part(3, b"first")), filter_metadata(ticket(1)), loads(part(3, b"last"))))
+    ),
     "text beyond ASCII": common(route_name="caf\u00e9"),
     "long text": common(route_name="r" * 5000),
     "long text beyond ASCII": common(route_name="\u00e9" * 5000),
@@ -213,6 +227,19 @@ def test_takes_what_may_be_usual(data: bytes) -> None:
 
 
 UNUSUAL: Final = {
+    "a load report in the other header": message(
+        part(1, part(17, filter_metadata(ticket(1)), loads(part(3, b"AAAA"), key=b"bin")))
+    ),
+    "a load report that is a number": message(
+        part(1, part(17, filter_metadata(ticket(1)), loads(tag(2, FIXED_64) + bytes(8))))
+    ),
+    "a load report without a value": message(part(1, part(17, filter_metadata(ticket(1)), loads(b"")))),
+    "a load report in two pieces": message(
+        part(1, part(17, filter_metadata(ticket(1)), loads(part(3, b"a"), part(3, b"b"))))
+    ),
+    "loads without a report": message(
+        part(1, part(17, filter_metadata(ticket(1)), part(1, part(1, b"sidecar.load"), part(2))))
+    ),
     "logs in two pieces": message(entry()) + message(entry()),
     "logs of TCP": message(entry()) + part(3),
     "logs of HTTP after those of TCP": part(3) + message(entry()),
@@ -390,7 +417,9 @@ NUMBERS: Final = st.one_of(
     st.sampled_from([0, 1, 200, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**35, 2**63 - 1, 2**63, -1, -(2**31)]),
     st.integers(0, 70_000),
 )
-TEXTS: Final = st.sampled_from([b"ticket", b"sidecar", b"0" * 15 + b"7", b"", b"\xc3\xa9", b"t" * 70])
+TEXTS: Final = st.sampled_from(
+    [b"ticket", b"sidecar", b"0" * 15 + b"7", b"", b"\xc3\xa9", b"t" * 70, b"sidecar.load", b"report", b"bin"]
+)
 OURS_OF_SOME_KIND: Final = st.sampled_from([b"", OURS, OURS, metadata(ticket(0)), metadata(numeral(4, 1))])
 WIRE_TYPES: Final = {
     FieldDescriptor.TYPE_DOUBLE: FIXED_64,

@@ -11,6 +11,8 @@ from sidecar.core.happening import Happening
 from sidecar.core.outcome import Failure
 from sidecar.core.plan import HeaderChanges, Rewrite, Route
 from sidecar.core.refusal import REFUSED, Reason, Refusal
+from sidecar.core.report import UNKNOWN
+from sidecar.core.retries import Retries
 from sidecar.core.rules.path import PathUnder
 from sidecar.v1 import route_pb2
 from sidecar.wire.route import (
@@ -19,6 +21,7 @@ from sidecar.wire.route import (
     answer_message,
     encode_answer,
     explanation_message,
+    load_of,
     outcome_of,
     parsed,
     request_of_message,
@@ -47,6 +50,7 @@ EVERYTHING = Route(
     ),
     rewrite=Rewrite("/api", host="shop.internal"),
     labels=(("gpu", "1"), ("sla", "99.9%")),
+    retries=Retries(2, (503,), (Failure.CONNECTION,), ("GET",)),
 )
 
 
@@ -59,6 +63,7 @@ def test_a_decision_carries_every_field() -> None:
     """V1, V2, A8"""
     step = Route("step", ALWAYS, (), priority=1)
     answer = decided(an_engine(step, EVERYTHING), a_request("/api/x?y=1"))
+    answer.cookie = "route=x; Path=/"
     message = route_pb2.RouteResponse.FromString(encode_answer(answer))
 
     assert shown(message.decision) == {
@@ -83,6 +88,19 @@ def test_a_decision_carries_every_field() -> None:
         "mirror": "shadow",
         "fault": {"delay_seconds": 0.25, "abort_status": 418},
         "steps": ["step"],
+        "retry": {
+            "attempts": 2,
+            "statuses": [503],
+            "failures": ["FAILURE_CONNECTION"],
+            "backoff": {
+                "kind": "BACKOFF_KIND_EXPONENTIAL",
+                "base_seconds": 0.025,
+                "factor": 2.0,
+                "max_seconds": 0.25,
+                "jitter": True,
+            },
+        },
+        "set_cookies": ["route=x; Path=/"],
     }
     assert set(shown(message.decision)) == {field.name for field in route_pb2.Decision.DESCRIPTOR.fields}
 
@@ -197,6 +215,21 @@ def test_an_outcome_carries_every_field() -> None:
     assert (outcome.served, outcome.attempts) == ("10.0.0.2:80", 3)
 
 
+@pytest.mark.parametrize(
+    ("told", "tokens"),
+    [
+        ({}, -1),
+        ({"input_tokens": 0}, 0),
+        ({"input_tokens": 120, "output_tokens": 35}, 155),
+        ({"output_tokens": 35}, 35),
+        ({"input_tokens": 100_000_000, "output_tokens": 100_000_000}, 200_000_000),
+    ],
+)
+def test_an_outcome_tells_tokens_together_and_none_is_not_unknown(told: dict[str, Any], tokens: int) -> None:
+    """Q5"""
+    assert outcome_of(route_pb2.ReportOutcomeRequest(**told)).tokens == tokens
+
+
 def test_an_outcome_that_tells_nothing_has_plain_defaults() -> None:
     """H1: a duration of 0 is one, no duration is unknown."""
     outcome = outcome_of(route_pb2.ReportOutcomeRequest())
@@ -212,6 +245,8 @@ def test_an_outcome_that_tells_nothing_has_plain_defaults() -> None:
         ({"path": "shop"}, "path must start with /, got 'shop'"),
         ({"path": "http://a/"}, "path must start with /, got 'http://a/'"),
         ({"headers": [{"name": "a"}, {"value": b"x"}]}, "headers[1].name must not be empty"),
+        ({"prefer": ["a"] * 65}, "prefer must have at most 64 words, got 65"),
+        ({"exclude": ["a"] * 4097}, "exclude must have at most 4096 words, got 4097"),
     ],
 )
 def test_a_malformed_request_is_refused_by_field(fields: dict[str, Any], text: str) -> None:
@@ -231,12 +266,66 @@ def test_a_malformed_request_is_refused_by_field(fields: dict[str, Any], text: s
         ({"duration_seconds": math.nan}, "duration_seconds must be 0 to 1e9, got nan"),
         ({"duration_seconds": math.inf}, "duration_seconds must be 0 to 1e9, got inf"),
         ({"failure": 77}, "failure must be one of the values of Failure, got 77"),
+        ({"input_tokens": 100_000_001}, "input_tokens must be at most 100000000, got 100000001"),
+        ({"output_tokens": 2**64 - 1}, f"output_tokens must be at most 100000000, got {2**64 - 1}"),
     ],
 )
 def test_a_malformed_outcome_is_refused_by_field(fields: dict[str, Any], text: str) -> None:
     """V1"""
     with pytest.raises(Malformed) as told:
         outcome_of(route_pb2.ReportOutcomeRequest(**fields))
+
+    assert str(told.value) == text
+
+
+def a_load(**fields: Any) -> route_pb2.ReportLoadRequest:
+    return route_pb2.ReportLoadRequest(**{"cluster": "shop", "id": "a", **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"utilisation": 0.5}, (0.5, UNKNOWN, UNKNOWN)),
+        ({"utilisation": 0.0, "quota_used": 1.5}, (0.0, 1.5, UNKNOWN)),
+        ({"cache_hit_rate": 1.0, "id": "", "address": "10.0.0.1:80"}, (UNKNOWN, UNKNOWN, 1.0)),
+        ({"quota_left": 25, "quota": 100}, (UNKNOWN, 0.75, UNKNOWN)),
+        ({"quota_left": 0, "quota": 100}, (UNKNOWN, 1.0, UNKNOWN)),
+        ({"quota_left": 200, "quota": 100}, (UNKNOWN, 0.0, UNKNOWN)),
+    ],
+)
+def test_a_load_says_what_is_set(fields: dict[str, Any], read: tuple[float, float, float]) -> None:
+    """H8 V1"""
+    report = load_of(a_load(**fields))
+
+    assert (report.utilisation, report.quota_used, report.cache_hit_rate) == read
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"utilisation": 0.5, "id": ""}, "needs exactly one of id and address, got none"),
+        ({"utilisation": 0.5, "address": "a"}, "needs exactly one of id and address, got both"),
+        ({}, "needs one of utilisation, quota_used, cache_hit_rate and quota_left, got none"),
+        ({"utilisation": -0.1}, "utilisation must be 0 to 10, got -0.1"),
+        ({"utilisation": math.nan}, "utilisation must be 0 to 10, got nan"),
+        ({"quota_used": 85.0}, "quota_used must be 0 to 10, got 85.0"),
+        ({"cache_hit_rate": math.inf}, "cache_hit_rate must be 0 to 1, got inf"),
+        ({"quota_left": 1}, "quota_left needs quota, above 0, and stands in place of quota_used"),
+        (
+            {"quota_left": 1, "quota": 0},
+            "quota_left needs quota, above 0, and stands in place of quota_used",
+        ),
+        ({"quota": 1}, "quota_left needs quota, above 0, and stands in place of quota_used"),
+        (
+            {"quota_left": 1, "quota": 2, "quota_used": 0.5},
+            "quota_left needs quota, above 0, and stands in place of quota_used",
+        ),
+    ],
+)
+def test_a_load_that_cannot_be_is_refused_by_field(fields: dict[str, Any], text: str) -> None:
+    """H8 V1"""
+    with pytest.raises(Malformed) as told:
+        load_of(a_load(**fields))
 
     assert str(told.value) == text
 
@@ -296,6 +385,37 @@ def test_an_explanation_says_why_an_endpoint_was_passed_over() -> None:
         ("a", 1, ""),
         ("never", 0, "its weight is 0"),
     ]
+
+
+def test_an_explanation_says_what_each_candidate_is_judged_by() -> None:
+    """C8: where the strategy judges at all, a score may be 0."""
+    by_load = explanation_message(an_engine(a_route(strategy="least_connections")).explain(a_request(), 0.0))
+    by_turns = explanation_message(an_engine(a_route()).explain(a_request(), 0.0))
+
+    assert [(each.HasField("score"), each.score) for each in by_load.candidates] == [(True, 0.0)]
+    assert [each.HasField("score") for each in by_turns.candidates] == [False]
+
+
+def test_a_refusal_is_explained_with_every_endpoint_that_was_passed_over() -> None:
+    """C8"""
+    request = request_of_message(route_pb2.RouteRequest(exclude=["shop"]))
+    message = explanation_message(an_engine(a_route()).explain(request, 0.0))
+
+    assert message.answer.refusal.message == 'no endpoint for a request that excludes "shop"'
+    assert [(each.endpoint.id, each.place, each.why) for each in message.candidates] == [
+        ("a", 0, "the request excludes it")
+    ]
+
+
+def test_a_caller_names_endpoints_that_it_excludes_and_prefers() -> None:
+    """C2: whatever the file says of sources."""
+    engine = an_engine(a_route(to=(*A_AND_B, an_endpoint("c")), want=3))
+    asked = request_of_message(route_pb2.RouteRequest(exclude=["a", ""], prefer=["c", "10.0.0.2:80", ""]))
+
+    decision = decided(engine, asked)
+
+    assert [each.id for each in (decision.endpoint, *decision.fallbacks)] == ["c", "b"]
+    assert request_of_message(route_pb2.RouteRequest()).wishes is None
 
 
 def test_a_caller_may_say_that_there_is_no_body() -> None:

@@ -57,7 +57,7 @@ def test_faults_are_made_between_the_sidecar_and_the_router() -> None:
     """A6: by its headers, whatever Envoy itself would draw; and no endpoint sees them."""
     made = made_with({"fault": {"delay": {"for": "1s", "share": "1%"}}})
 
-    assert filters(made) == ["ext_proc", "fault", "router"]
+    assert filters(made) == ["ext_proc", "fault", "header_to_metadata", "router"]
     fault = unpacked(manager(made).http_filters[1].typed_config, HTTPFault())
     assert fault.delay.HasField("header_delay")
     assert fault.abort.HasField("header_abort")
@@ -68,7 +68,7 @@ def test_faults_are_made_between_the_sidecar_and_the_router() -> None:
 
 def test_a_file_without_faults_has_no_filter_for_them() -> None:
     """A6: what a file does not use costs its requests nothing."""
-    assert filters(made_with({})) == ["ext_proc", "router"]
+    assert filters(made_with({})) == ["ext_proc", "header_to_metadata", "router"]
 
 
 def test_a_route_that_is_switched_off_has_its_filter() -> None:

@@ -92,7 +92,7 @@ def test_without_bodies_nothing_is_switched_on() -> None:
     plain = made(PLAIN)
 
     assert [route.name for route in before_decision(plain)] == ["undecided"]
-    assert list(filters(plain)) == [EXT_PROC, "envoy.filters.http.router"]
+    assert next(iter(filters(plain))) == EXT_PROC
     asked = unpacked(filters(plain)[EXT_PROC].typed_config, ExternalProcessor())
     assert not asked.metadata_options.HasField("forwarding_namespaces")
 
@@ -113,7 +113,7 @@ def test_envoy_reads_the_fields_that_routes_ask_for() -> None:
         (["a", "b"], "sidecar.body", "a.b"),
         (["c"], "sidecar.body", "c"),
     ]
-    assert list(filters(bootstrap)) == [JSON, EXT_PROC, "envoy.filters.http.router"]
+    assert list(filters(bootstrap))[:2] == [JSON, EXT_PROC]
     assert filters(bootstrap)[JSON].disabled
     asked = unpacked(filters(bootstrap)[EXT_PROC].typed_config, ExternalProcessor())
     assert list(asked.metadata_options.forwarding_namespaces.untyped) == ["sidecar.body"]

@@ -10,6 +10,9 @@ from envoy.config.route.v3.route_components_pb2 import Route, RouteList
 from envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
 from envoy.extensions.filters.http.ext_proc.v3.ext_proc_pb2 import ExternalProcessor
 from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
+from envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2 import (
+    Config as HeaderToMetadata,
+)
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
@@ -93,7 +96,39 @@ def test_clients_are_limited() -> None:
 def test_the_sidecar_is_asked_before_the_router() -> None:
     filters = [one.name for one in manager(bootstrap(a_config())).http_filters]
 
+    assert filters[0] == "envoy.filters.http.ext_proc"
+    assert filters[-1] == "envoy.filters.http.router"
+
+
+def test_load_reports_come_with_the_access_log_and_no_client_sees_them() -> None:
+    """H8"""
+    reading = manager(bootstrap(a_config())).http_filters[1]
+
+    rules = unpacked(reading.typed_config, HeaderToMetadata()).response_rules
+    assert [(rule.header, rule.remove) for rule in rules] == [
+        ("endpoint-load-metrics", True),
+        ("endpoint-load-metrics-bin", True),
+    ]
+    told = [rule.on_header_present for rule in rules]
+    assert {one.metadata_namespace for one in told} == {names.LOAD_NAMESPACE}
+    assert [one.key for one in told] == [names.LOAD_KEY, names.LOAD_BIN_KEY]
+
+
+@pytest.mark.parametrize("envoy", [{"load_reports": False}, {"feedback": "response"}])
+def test_load_reports_that_come_otherwise_or_not_at_all_cost_nothing(envoy: dict[str, object]) -> None:
+    """H8"""
+    filters = [one.name for one in manager(bootstrap(a_config(envoy=envoy))).http_filters]
+
     assert filters == ["envoy.filters.http.ext_proc", "envoy.filters.http.router"]
+
+
+def test_a_response_that_the_sidecar_sees_says_who_served_it() -> None:
+    """H1 F1"""
+    assert ext_proc(bootstrap(a_config(envoy={"feedback": "response"}))).response_attributes == [
+        "upstream.address",
+        "upstream.request_attempt_count",
+    ]
+    assert not ext_proc(bootstrap(a_config())).response_attributes
 
 
 def test_the_sidecar_gets_one_message_for_each_request() -> None:
