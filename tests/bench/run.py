@@ -17,22 +17,36 @@ sys.path.append(str(ROOT))  # last, so that an installed (and compiled) package 
 
 from rich.console import Console  # noqa: E402
 
-from tests.bench import bodies, envoy, ranges  # noqa: E402
+from tests.bench import bodies, envoy, ranges, strategies  # noqa: E402
 from tests.bench.rows import Row, row, show  # noqa: E402
 
+STRATEGY_GOALS_US = {
+    "round_robin": 0.5,
+    "least_loaded": 1.2,
+    "cache_aware": 1.5,
+    "quota_aware": 1.3,
+    "affinity": 0.7,
+    "consistent_hash": 1.0,
+    "adaptive": 5.0,
+    "best_score": 3.0,
+}
+"""For a whole decision among three endpoints."""
+DEARER = {"adaptive", "best_score", "learned"}
+"""Look at each of up to 32 endpoints, so that they cost more among a thousand."""
 
-def _core(*, plain: bool) -> dict[str, Any]:
-    """Measured in a process of its own: the sources, or the installed package."""
-    path = str(ROOT) if plain else ""
+
+def _measured(script: str, *, plain: bool = False) -> dict[str, Any]:
+    """By this script, in a process of its own: the sources, or the installed package."""
+    path = str(ROOT) if plain else os.environ.get("PYTHONPATH", "")
     done = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "tests/bench/core.py")],
+        [sys.executable, "-P", str(ROOT / "tests/bench" / script)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"the core's benchmark ended with {done.returncode}:\n{done.stderr}")
+        raise RuntimeError(f"{script} ended with {done.returncode}:\n{done.stderr}")
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured
 
@@ -56,6 +70,26 @@ def _core_rows(kind: str, measured: dict[str, Any], most_mean: float, most_p99: 
     ]
 
 
+def _strategy_rows(measured: dict[str, Any]) -> list[Row]:
+    """Goals for the time are those of the compiled core; as plain Python only the proportions have one."""
+    rows: list[Row] = []
+    compiled = measured["compiled"]
+    for name, means in measured["means"].items():
+        start = f"strategies.{name}"
+        few, many = means["few"], means["many"]
+        within = STRATEGY_GOALS_US.get(name) if compiled else None
+        rows.append(row(f"{start}.{strategies.FEW}", few, "us", at_most=within))
+        if name in DEARER:
+            rows.append(row(f"{start}.{strategies.MANY}", many, "us", at_most=100.0 if compiled else None))
+        else:
+            rows.append(row(f"{start}.{strategies.MANY}", many, "us"))
+            rows.append(row(f"{start}.ratio", many / few, "x", at_most=3.0))
+        rows.append(row(f"{start}.{strategies.MANY}.with_fallbacks", means["fallbacks"], "us"))
+    rows.append(row("strategies.switch", measured["switch"], "us", at_most=1.0 if compiled else None))
+    rows.append(row("strategies.affinity.session", measured["bytes_a_session"], "B", at_most=250.0))
+    return rows
+
+
 def _end(_signal: int, _frame: object) -> None:
     sys.exit(143)  # through every `finally`, so that no child stays behind
 
@@ -68,29 +102,36 @@ def main() -> None:
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--core-only", action="store_true", help="leave out the way through Envoy")
     part.add_argument("--bodies-only", action="store_true", help="only what conditions on bodies cost")
+    part.add_argument("--strategies-only", action="store_true", help="only decisions by each strategy")
     args = parser.parse_args()
+    all_parts = not (args.core_only or args.bodies_only or args.strategies_only)
     signal.signal(signal.SIGTERM, _end)
     console = Console()
     rows: list[Row] = []
-    for plain in () if args.bodies_only else (False, True):
+    for plain in (False, True) if all_parts or args.core_only else ():
         console.print(f"core, {'plain sources' if plain else 'as installed'} …")
-        measured = _core(plain=plain)
+        measured = _measured("core.py", plain=plain)
         if plain:
             rows += _core_rows("pure", measured, 6.0, None)
         elif measured["compiled"]:
             rows += _core_rows("compiled", measured, 0.8, 3.2)
         else:
             console.print("the installed core is not compiled (no C compiler?): its rows are left out")
-    if not args.bodies_only:
+    if all_parts or args.core_only:
         show(rows, "Core, one decision", console)
         about_ranges = ranges.measure(compiled=ranges.COMPILED)
         show(about_ranges, f"{ranges.COUNT:,} ranges of addresses", console)
         rows += about_ranges
-    if not (args.core_only or args.bodies_only):
+    if all_parts or args.core_only or args.strategies_only:
+        console.print("strategies, as installed …")
+        about_strategies = _strategy_rows(_measured("strategies.py"))
+        show(about_strategies, "Strategies, one decision", console)
+        rows += about_strategies
+    if all_parts:
         through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
         envoy.show_side_by_side(through, console)
         rows += through
-    if not args.core_only:
+    if all_parts or args.bodies_only:
         about_bodies = bodies.measure(say=console.print)
         show(about_bodies, "Bodies", console)
         rows += about_bodies
