@@ -27,8 +27,9 @@ def sections() -> dict[str, dict[str, Any]]:
     return {"Config": whole, **whole["$defs"]}
 
 
-def table(name: str) -> str:
-    section = sections()[name]
+def table(name: str, among: dict[str, dict[str, Any]] | None = None) -> str:
+    """Of a mapping of the configuration, or of one of those given."""
+    section = (sections() if among is None else among)[name]
     required = section.get("required", [])
     lines = ["| key | takes | default | meaning |", "|---|---|---|---|"]
     for key, about in section["properties"].items():

@@ -46,6 +46,7 @@ def whole(text: str) -> str:
 @pytest.mark.parametrize("block", CONFIGURATIONS, ids=str)
 def test_a_configuration_on_a_page_is_sound(block: Block, tmp_path: Path) -> None:
     write_countries(tmp_path / "GeoLite2-Country.mmdb", {"192.0.2.0/24": "DE"})
+    (tmp_path / "cookies.secret").write_text("a secret of some length\n")
 
     assert loads(whole(block.text), "block.yaml", 1, tmp_path).plan.routes
 
