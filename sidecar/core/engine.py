@@ -6,7 +6,6 @@ request ─► gates ─► route (rules) ─► variant (split) ─► candidat
 outcome ─► settle ─► learners
 """
 
-from bisect import bisect_left
 from random import Random
 from typing import Final, final
 
@@ -19,8 +18,10 @@ from sidecar.core.explanation import (
     GateVerdict,
     RouteVerdict,
 )
+from sidecar.core.fallbacks import filled
 from sidecar.core.filters.base import Sieve, hard_and_soft
 from sidecar.core.filters.named import wished
+from sidecar.core.nobody import nobody
 from sidecar.core.outcome import LOST, Outcome
 from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
@@ -34,12 +35,11 @@ from sidecar.core.rules.path import climbs
 from sidecar.core.split import unit_hash
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
-from sidecar.core.state.standing import GONE, OUT, Roster
+from sidecar.core.state.standing import Roster
 from sidecar.core.state.tickets import Ticket
-from sidecar.core.strategies.base import Turn, candidates_now, is_kept, kept_places, narrowed
+from sidecar.core.strategies.base import Turn, candidates_now, narrowed
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
-_NO_LEVELS: Final[dict[int, list[Endpoint]]] = {}
 _NO_ROUTE: Final = Refusal(Reason.NO_ROUTE)
 _CLIMBS: Final = Refusal(
     Reason.INVALID_REQUEST,
@@ -47,7 +47,6 @@ _CLIMBS: Final = Refusal(
     message="no segment of the path may be . or .. with parameters",
 )
 """By a gate that is always there, before those of the file."""
-_ALL_SPENT: Final = "every endpoint has had all that it may have this minute"
 _NO_POOL: Final = Pool("", Candidates([]))
 
 
@@ -244,12 +243,12 @@ class Engine:
         if turns is not None:
             turns.append((route, variant, turn))
         if considered == 0 and not variant.links:
-            return self._nobody(route, variant, sieves)
+            return nobody(route, variant, sieves, self._state)
         ranking = variant.strategy.rank(turn, route.want)
         if sieves is not None and len(ranking) < route.want:
-            ranking = self._filled(ranking, turn, variant, route.want)
+            ranking = filled(ranking, turn, variant, route.want)
         if not ranking:
-            return self._nobody(route, variant, sieves)
+            return nobody(route, variant, sieves, self._state)
         target = None if route.rewrite is None else route.rewrite.target(request)
         fallbacks = ranking[1:] if route.want > 1 else _NO_FALLBACKS
         drawn = None if route.happening is None else route.happening.draw(rng)
@@ -260,126 +259,6 @@ class Engine:
         if route.retries is not None and route.retries.allow(request):
             decision.retries = route.retries
         return decision
-
-    def _nobody(self, route: Route, variant: Variant, sieves: list[Sieve] | None) -> Refusal:
-        """Nobody is left: in words, where it is the request's own doing."""
-        for sieve in sieves or ():
-            if sieve.reason is Reason.INVALID_REQUEST:
-                return Refusal(sieve.reason, route.name, message=sieve.name)
-        if self._for_quota(variant, sieves):
-            return _spent(route)
-        asked = [] if sieves is None else [sieve for sieve in sieves if not sieve.soft]
-        if not asked:
-            return Refusal(Reason.NO_ENDPOINT, route.name)
-        for sieve in asked:
-            if sieve.reason is Reason.BUDGET_EXCEEDED and self._but_for(sieve, variant, asked):
-                return Refusal(sieve.reason, route.name, message=f"no endpoint for {sieve.name}")
-        names = " and ".join([sieve.name for sieve in asked])
-        return Refusal(Reason.NO_ENDPOINT, route.name, message=f"no endpoint for {names}")
-
-    def _but_for(self, sieve: Sieve, variant: Variant, asked: list[Sieve]) -> bool:
-        """Whether the request could have somebody without this one."""
-        others = [other for other in asked if other is not sieve]
-        for arm in (variant, *variant.links):
-            for endpoint in self._state.pools.of(arm.pool).candidates.endpoints:
-                for other in others:
-                    if other.why_not(endpoint):
-                        break
-                else:
-                    return True
-        return False
-
-    def _for_quota(self, variant: Variant, sieves: list[Sieve] | None) -> bool:
-        """Whether somebody would be left, were it not for quotas."""
-        if len(self._state.quotas) == 0:
-            return False
-        level = self._state.standing.level
-        for pool in (variant, *variant.links):
-            if sieves is None:
-                roster = self._state.pools.of(pool.pool).roster
-                if roster is not None and roster.spent:
-                    return True
-                continue
-            for endpoint in pool.endpoints:
-                if endpoint.weight > 0 and level(endpoint.key) not in {OUT, GONE}:
-                    for sieve in sieves:
-                        if (
-                            not sieve.soft
-                            and sieve.reason is not Reason.RATE_LIMITED
-                            and sieve.why_not(endpoint)
-                        ):
-                            break
-                    else:
-                        return True
-        return False
-
-    def _filled(self, ranking: list[Endpoint], turn: Turn, variant: Variant, want: int) -> list[Endpoint]:
-        """Where wishes left too few, the fallbacks are those that the request may have besides: the wish that
-        counts least gives way first."""
-        found = list(ranking)
-        named = {endpoint.key for endpoint in found}
-        whole = self._state.pools.of(turn.pool.base)
-        sieves = turn.sieves
-        assert sieves is not None
-        wishes = len([each for each in sieves if each.soft])
-        for at in range(len(sieves) - 1, len(sieves) - 1 - wishes, -1):
-            before = sieves[:at]
-            pool, candidates = narrowed(whole, variant.strategy, turn.state, before)
-            without = Turn(turn.request, pool, candidates, turn.state, turn.rng, turn.now, before)
-            self._next_places(sieves[at], without, whole, variant, want, found, named)
-            if len(found) < want:
-                self._add(without, variant, want, found, named)
-            if len(found) == want:
-                break
-        return found
-
-    def _next_places(
-        self,
-        wish: Sieve,
-        all_of_them: Turn,
-        whole: Pool,
-        variant: Variant,
-        want: int,
-        found: list[Endpoint],
-        named: set[str],
-    ) -> None:
-        """After those of the first place in the order of the wish, those of the others: straight from one who
-        is there to the next. `all_of_them` is the turn without the wish."""
-        state = self._state
-        turn = all_of_them
-        before = turn.sieves
-        assert before is not None
-        kept = is_kept([*before, wish])
-        levels = _NO_LEVELS if kept else wish.levels(turn.candidates)
-        own = kept_places(wish, before, whole, variant.strategy, state) if kept else sorted(levels)
-        places = own
-        for link in variant.links:
-            pool = state.pools.of(link.pool)
-            candidates_now(pool, link.strategy)
-            if kept:
-                there = kept_places(wish, before, pool, link.strategy, state)
-            else:
-                there = list(wish.levels(narrowed(pool, link.strategy, state, before)[1]))
-            places = sorted({*places, *there})
-        # A place of the pool itself brings somebody. One of a link may not, where the request can't go there.
-        for place in places[1 : 1 + 2 * want]:
-            sieves = [*before, wish.behind(place)]
-            pool, candidates = turn.pool, turn.candidates
-            if kept:
-                pool, candidates = narrowed(whole, variant.strategy, state, sieves)
-            elif own and place <= own[-1]:
-                candidates = Candidates(levels[own[bisect_left(own, place)]])
-            more = Turn(turn.request, pool, candidates, state, turn.rng, turn.now, sieves)
-            self._add(more, variant, want, found, named)
-            if len(found) == want:
-                return
-
-    def _add(self, turn: Turn, variant: Variant, want: int, found: list[Endpoint], named: set[str]) -> None:
-        """The best of this turn that are not named yet."""
-        for endpoint in variant.strategy.rank(turn, want):
-            if endpoint.key not in named and len(found) < want:
-                named.add(endpoint.key)
-                found.append(endpoint)
 
     def _admit(self, decision: Decision, request: Request, now: float) -> None:
         tickets = self._state.tickets
@@ -518,10 +397,6 @@ def _sieves(route: Route, request: Request, state: State, now: float) -> list[Si
                 found = []
             found.append(sieve)
     return hard_and_soft(found) if found else None
-
-
-def _spent(route: Route) -> Refusal:
-    return Refusal(Reason.RATE_LIMITED, route.name, message=_ALL_SPENT)
 
 
 def _taken(route: Route, request: Request, rng: Random) -> bool:

@@ -1,0 +1,65 @@
+"""Why nobody is left for a request: what it asks itself, a budget, quotas, or that nobody is there.
+
+Asked only of requests that are refused.
+"""
+
+from typing import Final
+
+from sidecar.core.filters.base import Sieve
+from sidecar.core.plan import Route, Variant
+from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.state.memory import State
+from sidecar.core.state.standing import GONE, OUT
+
+_ALL_SPENT: Final = "every endpoint has had all that it may have this minute"
+
+
+def nobody(route: Route, variant: Variant, sieves: list[Sieve] | None, state: State) -> Refusal:
+    """The refusal of a request that nobody may have: in words, where that is its own doing."""
+    for sieve in sieves or ():
+        if sieve.reason is Reason.INVALID_REQUEST:
+            return Refusal(sieve.reason, route.name, message=sieve.name)
+    if _for_quota(variant, sieves, state):
+        return Refusal(Reason.RATE_LIMITED, route.name, message=_ALL_SPENT)
+    asked = [] if sieves is None else [sieve for sieve in sieves if not sieve.soft]
+    if not asked:
+        return Refusal(Reason.NO_ENDPOINT, route.name)
+    for sieve in asked:
+        if sieve.reason is Reason.BUDGET_EXCEEDED and _but_for(sieve, variant, asked, state):
+            return Refusal(sieve.reason, route.name, message=f"no endpoint for {sieve.name}")
+    names = " and ".join([sieve.name for sieve in asked])
+    return Refusal(Reason.NO_ENDPOINT, route.name, message=f"no endpoint for {names}")
+
+
+def _but_for(sieve: Sieve, variant: Variant, asked: list[Sieve], state: State) -> bool:
+    """Whether the request could have somebody without this one."""
+    others = [other for other in asked if other is not sieve]
+    for arm in (variant, *variant.links):
+        for endpoint in state.pools.of(arm.pool).candidates.endpoints:
+            for other in others:
+                if other.why_not(endpoint):
+                    break
+            else:
+                return True
+    return False
+
+
+def _for_quota(variant: Variant, sieves: list[Sieve] | None, state: State) -> bool:
+    """Whether somebody would be left, were it not for quotas."""
+    if len(state.quotas) == 0:
+        return False
+    level = state.standing.level
+    for pool in (variant, *variant.links):
+        if sieves is None:
+            roster = state.pools.of(pool.pool).roster
+            if roster is not None and roster.spent:
+                return True
+            continue
+        for endpoint in pool.endpoints:
+            if endpoint.weight > 0 and level(endpoint.key) not in {OUT, GONE}:
+                for sieve in sieves:
+                    if not sieve.soft and sieve.reason is not Reason.RATE_LIMITED and sieve.why_not(endpoint):
+                        break
+                else:
+                    return True
+    return False
