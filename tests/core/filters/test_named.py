@@ -63,6 +63,26 @@ def test_fallbacks_follow_the_order_of_preference_and_then_are_the_others() -> N
     assert sorted(each.id for each in decision.fallbacks[1:]) == ["a", "c"]
 
 
+def test_of_several_that_are_preferred_each_follows_in_its_place() -> None:
+    """C2 F1"""
+    engine = a_filtered_engine(FLEET, PREFERRED, want=4)
+
+    decision = decided(engine, a_request("/", ("x-prefer", "d,c,b")))
+
+    assert [each.id for each in (decision.endpoint, *decision.fallbacks)] == ["d", "c", "b", "a"]
+
+
+def test_of_two_wishes_the_lesser_gives_way_first_and_then_the_other() -> None:
+    """C2 F1"""
+    lesser = Preferred((HeaderField("x-rather"),))
+    engine = a_filtered_engine(FLEET, PREFERRED, lesser, want=4)
+
+    decision = decided(engine, a_request("/", ("x-prefer", "other"), ("x-rather", "d")))
+
+    assert [each.id for each in (decision.endpoint, *decision.fallbacks)][:2] == ["d", "c"]
+    assert sorted(each.id for each in decision.fallbacks[1:]) == ["a", "b"]
+
+
 def test_what_is_excluded_is_no_fallback_of_what_is_preferred() -> None:
     """C2"""
     engine = a_filtered_engine(FLEET, PREFERRED, EXCLUDED, want=4)
