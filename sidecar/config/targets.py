@@ -4,6 +4,7 @@ from typing import Final, final
 
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where, shown
+from sidecar.config.health import check_health, watch_of
 from sidecar.config.sections import Draft
 from sidecar.core.endpoint import CAPABILITIES, Endpoint, Offer, canonical
 from sidecar.core.geography import Location, on_earth
@@ -24,6 +25,7 @@ def offer_of(cluster: schema.Cluster) -> Offer:
         limits.load or 0.0,
         limits.quota or 0.0,
         cluster.slow_start,
+        watch_of(cluster),
     )
 
 
@@ -55,6 +57,7 @@ class Targets:
         self._by_id: Final[dict[str, list[Endpoint]]] = {}
         self.used: Final[set[str]] = set()
         for name, cluster in drawn.clusters.items():
+            check_health(cluster, ("clusters", name), findings)
             endpoints = self._endpoints(name, cluster)
             self._clusters[name] = endpoints
             for endpoint in endpoints:

@@ -3,6 +3,8 @@
 from ipaddress import IPv6Address, ip_address
 from typing import Final, final
 
+from sidecar.core.watch import UNWATCHED, Watch
+
 CAPABILITIES: Final = ("streaming", "function_calling", "vision")
 
 
@@ -12,7 +14,8 @@ class Offer:
 
     Empty `models` are any model. `context_window` and `max_tokens` are in tokens, the limits in requests and
     tokens a minute for each endpoint; 0 is no limit. `most_utilisation` and `most_quota` are shares, 0 to 1,
-    above which an endpoint is passed over while another is left; 0 is no limit.
+    above which an endpoint is passed over while another is left; 0 is no limit. `watch` is by what they are
+    judged.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class Offer:
         most_utilisation: float = 0.0,
         most_quota: float = 0.0,
         slow_start_s: float = 0.0,
+        watch: Watch = UNWATCHED,
     ) -> None:
         self.models: Final = models
         self.capabilities: Final = capabilities
@@ -36,6 +40,7 @@ class Offer:
         self.most_utilisation: Final = most_utilisation
         self.most_quota: Final = most_quota
         self.slow_start_s: Final = slow_start_s
+        self.watch: Final = watch
 
 
 ANYTHING: Final = Offer()

@@ -37,6 +37,8 @@ from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
 from sidecar.core.state.standing import Roster
 from sidecar.core.state.tickets import Ticket
+from sidecar.core.state.tried import tried
+from sidecar.core.state.verdict import verdict
 from sidecar.core.strategies.base import Turn, candidates_now, narrowed
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
@@ -220,7 +222,7 @@ class Engine:
         rng: Random,
         now: float,
         turns: list[tuple[Route, Variant, Turn]] | None,
-    ) -> Decision | Refusal:
+    ) -> Answer:
         if route.split is None:
             variant = route.variants[0]
             pool = self._first_pools[rank]
@@ -282,6 +284,8 @@ class Engine:
         decision.ticket = ticket
         for learner in self._state.learners:
             learner.admitted(ticket, now)
+        if self._state.breakers.not_closed:
+            self._state.breakers.admitted(ticket, now)
         if turn is not None:
             for each in decision.route.filters:
                 each.admitted(request, ticket, self._state)
@@ -306,18 +310,27 @@ class Engine:
             if server is not None and server is not ticket.endpoint:
                 for learner in self._state.learners:
                     learner.took_over(server, outcome, now)
+            for endpoint, judged in tried(ticket, outcome):
+                for judge in self._state.judges:
+                    judge.ended(endpoint, judged, -1.0, ticket, now)
+            return
+        only = verdict(ticket, outcome)
+        latency_s = outcome.latency_s()
+        for judge in self._state.judges:
+            judge.ended(ticket.endpoint, only, latency_s, ticket, now)
 
     def _adopt(self, plan: Plan, now: float) -> None:
         """Where a strategy fails to prepare its pool, the plan that was in force stays in force."""
         variants = plan.variants()
         pools = self._state.pools
-        rosters: dict[tuple[tuple[Endpoint, ...], float], Roster] = {}
+        rosters: dict[tuple[tuple[Endpoint, ...], float, bool], Roster] = {}
         for variant in variants:
-            rosters.setdefault((variant.endpoints, variant.panic), Roster(variant.endpoints, variant.panic))
+            who = (variant.endpoints, variant.panic, variant.recovers)
+            rosters.setdefault(who, Roster(variant.endpoints, variant.panic, recovers=variant.recovers))
         listed = list(rosters.values())
         self._state.standing.renew(listed)
         for variant in variants:
-            roster = rosters[(variant.endpoints, variant.panic)]
+            roster = rosters[(variant.endpoints, variant.panic, variant.recovers)]
             pool = pools.arrange(
                 variant.pool, roster.candidates, variant.endpoints, roster, variant.strategy_name
             )
@@ -337,12 +350,18 @@ class Engine:
             self._cache = RouteCache(plan.cached, plan.cached_s, always=plan.cached_always)
         # One that stays forgets by itself what it knows of another plan's index.
         pools.keep_only({variant.pool for variant in variants})
-        keys = {endpoint.key for endpoints, _ in rosters for endpoint in endpoints}
-        self._state.regions.keep_only({endpoint.region for endpoints, _ in rosters for endpoint in endpoints})
+        keys = {endpoint.key for endpoints, _, _ in rosters for endpoint in endpoints}
+        self._state.regions.keep_only(
+            {endpoint.region for endpoints, _, _ in rosters for endpoint in endpoints}
+        )
         for learner in self._state.learners:
             learner.keep_endpoints(keys)
+        for judge in self._state.judges:
+            judge.keep_endpoints(keys)
         for learner in self._state.learners:
             learner.plan_changed(now)
+        for judge in self._state.judges:
+            judge.plan_changed(now)
 
     def _ranking(
         self, decision: Decision, request: Request, rng: Random, now: float

@@ -8,14 +8,15 @@ from typing import Final
 from sidecar.core.filters.base import Sieve
 from sidecar.core.plan import Route, Variant
 from sidecar.core.refusal import Reason, Refusal
+from sidecar.core.reply import Reply
 from sidecar.core.state.memory import State
-from sidecar.core.state.standing import GONE, OUT
+from sidecar.core.state.standing import GONE, OUT, RESTING
 
 _ALL_SPENT: Final = "every endpoint has had all that it may have this minute"
 
 
-def nobody(route: Route, variant: Variant, sieves: list[Sieve] | None, state: State) -> Refusal:
-    """The refusal of a request that nobody may have: in words, where that is its own doing."""
+def nobody(route: Route, variant: Variant, sieves: list[Sieve] | None, state: State) -> Refusal | Reply:
+    """The answer to a request that nobody may have: in words, where that is its own doing."""
     for sieve in sieves or ():
         if sieve.reason is Reason.INVALID_REQUEST:
             return Refusal(sieve.reason, route.name, message=sieve.name)
@@ -23,6 +24,8 @@ def nobody(route: Route, variant: Variant, sieves: list[Sieve] | None, state: St
         return Refusal(Reason.RATE_LIMITED, route.name, message=_ALL_SPENT)
     asked = [] if sieves is None else [sieve for sieve in sieves if not sieve.soft]
     if not asked:
+        if variant.otherwise is not None:
+            return variant.otherwise
         return Refusal(Reason.NO_ENDPOINT, route.name)
     for sieve in asked:
         if sieve.reason is Reason.BUDGET_EXCEEDED and _but_for(sieve, variant, asked, state):
@@ -56,7 +59,7 @@ def _for_quota(variant: Variant, sieves: list[Sieve] | None, state: State) -> bo
                 return True
             continue
         for endpoint in pool.endpoints:
-            if endpoint.weight > 0 and level(endpoint.key) not in {OUT, GONE}:
+            if endpoint.weight > 0 and level(endpoint.key) not in {RESTING, OUT, GONE}:
                 for sieve in sieves:
                     if not sieve.soft and sieve.reason is not Reason.RATE_LIMITED and sieve.why_not(endpoint):
                         break

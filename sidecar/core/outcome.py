@@ -23,7 +23,9 @@ class Outcome:
     """`status` is the HTTP status, 0 when there was none; `duration_s` is negative when unknown.
 
     `served` is the address that really answered, empty when unknown; `attempts` counts from 1. `tokens` are
-    those that it took, question and answer together; negative when unknown.
+    those that it took, question and answer together; negative when unknown. `first_byte_s` is how long the
+    endpoint took to begin its answer, which for a long stream is what tells how quick it is; negative when
+    unknown.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Outcome:
         served: str = "",
         attempts: int = 1,
         tokens: int = -1,
+        first_byte_s: float = -1.0,
     ) -> None:
         self.status: Final = status
         self.duration_s: Final = duration_s
@@ -41,6 +44,11 @@ class Outcome:
         self.served: Final = served
         self.attempts: Final = attempts
         self.tokens: Final = tokens
+        self.first_byte_s: Final = first_byte_s
+
+    def latency_s(self) -> float:
+        """Until the answer began, where that is known, else until it was over; negative when unknown."""
+        return self.duration_s if self.first_byte_s < 0.0 else self.first_byte_s
 
 
 LOST: Final = Outcome(0, failure=Failure.LOST)

@@ -30,7 +30,9 @@ class Variant:
     `pool` is its name in the state, unique in the plan and the same after a reload. `share` is its share of
     the route's requests, 0 to 1. `links` are the pools that a `strategy` which chains pools goes on to.
     `panic` is the share of healthy endpoints under which health does not count. `others` are the same arm
-    with another strategy each, by the word that a request chooses it with.
+    with another strategy each, by the word that a request chooses it with. `otherwise` is the answer where
+    every endpoint is out. Where there is neither that nor a link, and it is `linked` to no arm itself, an arm
+    `recovers` by trying who is out.
     """
 
     def __init__(
@@ -44,6 +46,9 @@ class Variant:
         links: "tuple[Variant, ...]" = (),
         panic: float = 0.0,
         others: "dict[str, Variant] | None" = None,
+        otherwise: Reply | None = None,
+        *,
+        linked: bool = False,
     ) -> None:
         self.name: Final = name
         self.pool: Final = pool
@@ -54,6 +59,8 @@ class Variant:
         self.links: Final[tuple[Variant, ...]] = links
         self.panic: Final = panic
         self.others: Final[dict[str, Variant] | None] = others
+        self.otherwise: Final = otherwise
+        self.recovers: Final = not links and otherwise is None and not linked
 
 
 @final

@@ -10,6 +10,7 @@ from sidecar.config.schema.context import ClientIp, Context, Metadata, Source
 from sidecar.config.schema.cookies import Cookies
 from sidecar.config.schema.demo import Ask, Behaviour, Count, Demo, Expect, Reports, SlowerThan
 from sidecar.config.schema.gates import CountryGate, Gate, IpGate, RequireGate, UploadGate
+from sidecar.config.schema.health import Breaker, Health, Outliers, Probe, Score
 from sidecar.config.schema.match import Match, Path, Text
 from sidecar.config.schema.places import CrossZone, Regions, Zones
 from sidecar.config.schema.process import Envoy, Jwt, Listen, Tickets
@@ -50,6 +51,7 @@ __all__ = [
     "Ask",
     "Backoff",
     "Behaviour",
+    "Breaker",
     "Budget",
     "Capabilities",
     "ClientIp",
@@ -72,6 +74,7 @@ __all__ = [
     "Gate",
     "HeaderEdits",
     "Headers",
+    "Health",
     "IpGate",
     "Jwt",
     "Limits",
@@ -82,8 +85,10 @@ __all__ = [
     "Match",
     "Metadata",
     "Mirror",
+    "Outliers",
     "Path",
     "Price",
+    "Probe",
     "Redirect",
     "Regions",
     "Reject",
@@ -95,6 +100,7 @@ __all__ = [
     "Rewrite",
     "Route",
     "RouteCache",
+    "Score",
     "Section",
     "Set",
     "SlowerThan",

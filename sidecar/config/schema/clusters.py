@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from sidecar.config.schema.base import Section
+from sidecar.config.schema.health import Breaker, Health
 from sidecar.config.schema.places import Degrees
 from sidecar.config.values import (
     HostPort,
@@ -100,6 +101,8 @@ class Cluster(Section):
     capabilities: Capabilities = Field(Capabilities(), description="what requests may ask of it")
     price: Price | None = Field(None, description="what its tokens cost")
     limits: Limits = Field(Limits(), description="what each endpoint may be given")
+    health: Health = Field(Health(), description="by what its endpoints are judged")
+    breaker: Breaker | None = Field(None, description="who fails too often is left alone for a while")
     slow_start: Seconds = Field(
         "30s",
         validate_default=True,

@@ -4,7 +4,7 @@ from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.scorers.base import Asked, Scorer
-from sidecar.core.state.standing import DEGRADED, HEALTHY
+from sidecar.core.state.standing import DEGRADED, STANDBY
 
 _OF_DEGRADED: Final = 0.5
 
@@ -21,7 +21,7 @@ class Health(Scorer):
             track = latency.of(endpoint.key)
             score = 1.0 if track is None else track.success_share()
             level = standing.level(endpoint.key)
-            if level != HEALTHY:
+            if level > STANDBY:
                 score = score * _OF_DEGRADED if level == DEGRADED else 0.0
             scores.append(score)
         return scores

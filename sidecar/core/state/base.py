@@ -1,10 +1,11 @@
-"""The three moments at which memory may change; reading it creates nothing."""
+"""The moments at which memory may change; reading it creates nothing."""
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import mypyc_attr, trait
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Outcome
 from sidecar.core.state.tickets import Ticket
+from sidecar.core.state.verdict import Verdict
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -26,3 +27,40 @@ class Learner:
 
     def plan_changed(self, now: float) -> None:
         """After `keep_endpoints`: what the plan says of its endpoints counts from now on."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Judge:
+    """Judges endpoints by how each attempt at each of them ended, whichever request it was for."""
+
+    def ended(
+        self, endpoint: Endpoint, judged: Verdict, latency_s: float, ticket: Ticket, now: float
+    ) -> None:
+        """An attempt at this endpoint ended. Of each settled ticket its own endpoint is told first, at least
+        once; SILENT is when nobody can tell how. `latency_s` is negative when unknown."""
+
+    def keep_endpoints(self, keys: set[str]) -> None:
+        """A new plan names these endpoints and no others: what is remembered of others may go."""
+
+    def plan_changed(self, now: float) -> None:
+        """After `keep_endpoints`: what the plan says of its endpoints counts from now on."""
+
+
+@trait
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Keeper:
+    """What is worth keeping over a restart, as a row of numbers for each key.
+
+    A clock of one process means nothing to the next: rows hold durations from and until `now`, no instants.
+    """
+
+    def changed(self) -> set[str]:
+        """The keys that have other rows than when this was asked last, gone ones among them."""
+        return set()
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        """None where nothing is known of the key any more."""
+        return None
+
+    def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
+        """Take over a row that was written `away_s` seconds ago. ValueError when it is none of this kind."""

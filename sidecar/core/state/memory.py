@@ -1,9 +1,12 @@
-"""All that is remembered, in one place: the tickets, and one learner for each thing that is learnt."""
+"""All that is remembered, in one place: the tickets, one learner for each thing that is learnt of requests,
+and the judges of endpoints.
+"""
 
 from typing import Final, final
 
-from sidecar.core.state.base import Learner
+from sidecar.core.state.base import Judge, Keeper, Learner
 from sidecar.core.state.bindings import Bindings
+from sidecar.core.state.breakers import Breakers
 from sidecar.core.state.latency import Latency
 from sidecar.core.state.load import Load
 from sidecar.core.state.pools import Pools
@@ -28,6 +31,7 @@ class State:
     ) -> None:
         self.tickets: Final = Tickets(epoch, most_tickets)
         self.standing: Final = Standing()
+        self.breakers: Final = Breakers(self.standing)
         self.load: Final = Load()
         self.pools: Final = Pools(self.load)
         self.latency: Final = Latency()
@@ -46,3 +50,6 @@ class State:
             self.regions,
             self.spend,
         ]
+        self.judges: Final[list[Judge]] = [self.breakers]
+        self.keepers: Final[dict[str, Keeper]] = {"breaker": self.breakers}
+        """What is kept over a restart, by the name that it has in a store."""

@@ -11,13 +11,17 @@ from sidecar.core.endpoint import ANYTHING, Candidates, Endpoint, Offer, eligibl
 from sidecar.core.state.base import Learner
 
 HEALTHY: Final = 0
-DEGRADED: Final = 1
-"""Passed over while a healthy one is left."""
-OUT: Final = 2
+STANDBY: Final = 1
+"""Sound, and kept for when no healthy one is left."""
+DEGRADED: Final = 2
+"""Passed over while one of the former is left."""
+RESTING: Final = 3
+"""Not to be picked, but to find out whether it has recovered, where there is nobody else."""
+OUT: Final = 4
 """Not to be picked, but in a panic."""
-SPENT: Final = 3
+SPENT: Final = 5
 """It has had all that it may have for now: not to be picked, whatever is known of health."""
-GONE: Final = 4
+GONE: Final = 6
 """Not to be picked, come what may: somebody wants it so."""
 
 NEVER: Final = float("inf")
@@ -38,15 +42,18 @@ class Mark:
 class Roster:
     """The endpoints that a plan lists together, and `candidates`, those of them that may be picked now.
 
-    These are the healthy ones; where there are none, the degraded ones. Where the healthy ones are a smaller
-    share of all than `panic` (0 to 1; 0 is never), what is known of health is taken for wrong, and all count
-    that are neither gone nor spent: so few would not bear the requests of all. `spent` is when there are no
-    candidates, and there would be without quotas.
+    These are the healthy ones; where there are none, those that stand by; where there are none, the degraded
+    ones. Where there are none and it `recovers`, those that rest are tried, because there is nobody else to
+    ask. Where the healthy ones, standing by or not, are a smaller share of all than `panic` (0 to 1; 0 is
+    never), what is known of health is taken for wrong, and all count that are neither gone nor spent: so few
+    would not bear the requests of all. But where there is nobody at all, those that rest are tried first.
+    `spent` is when there are no candidates, and there would be without quotas.
     """
 
-    def __init__(self, listed: tuple[Endpoint, ...], panic: float = 0.0) -> None:
+    def __init__(self, listed: tuple[Endpoint, ...], panic: float = 0.0, *, recovers: bool = False) -> None:
         self.listed: Final = listed
         self.panic: Final = panic
+        self.recovers: Final = recovers
         self.panicking = False
         self.spent = False
         self.candidates = eligible(listed)
@@ -59,30 +66,40 @@ class Roster:
 
     def _eligible(self, levels: dict[str, int]) -> list[Endpoint]:
         healthy: list[Endpoint] = []
+        standby: list[Endpoint] = []
         degraded: list[Endpoint] = []
-        out: list[Endpoint] = []
+        resting: list[Endpoint] = []
+        out = 0
         spent = False
         for endpoint in self.listed:
             if endpoint.weight > 0:
                 level = levels.get(endpoint.key, HEALTHY)
                 if level == HEALTHY:
                     healthy.append(endpoint)
+                elif level == STANDBY:
+                    standby.append(endpoint)
                 elif level == DEGRADED:
                     degraded.append(endpoint)
+                elif level == RESTING:
+                    resting.append(endpoint)
                 elif level == OUT:
-                    out.append(endpoint)
+                    out += 1
                 elif level == SPENT:
                     spent = True
-        staying = len(healthy) + len(degraded) + len(out)
-        self.panicking = len(healthy) < self.panic * staying and bool(out)
-        self.spent = spent and not self.panicking and not healthy and not degraded
+        sound = len(healthy) + len(standby)
+        away = len(resting) + out
+        trying = self.recovers and sound + len(degraded) == 0 and bool(resting)
+        self.panicking = not trying and away > 0 and sound < self.panic * (sound + len(degraded) + away)
+        self.spent = spent and not self.panicking and not trying and sound + len(degraded) == 0
+        if trying:
+            return resting
         if self.panicking:
             return [
                 endpoint
                 for endpoint in self.listed
                 if endpoint.weight > 0 and levels.get(endpoint.key, HEALTHY) <= OUT
             ]
-        return healthy or degraded
+        return healthy or standby or degraded
 
 
 @final
@@ -120,6 +137,18 @@ class Standing(Learner):
             if worst is None or mark.level > worst.level:
                 worst = mark
         return "" if worst is None else worst.why
+
+    def until(self, endpoint_key: str) -> float:
+        """When the last of the marks that keep it away ends: the earliest that it may be back. NEVER where
+        one of them has no end of its own; 0 where nothing keeps it away."""
+        until = 0.0
+        for mark in self._marks.get(endpoint_key, {}).values():
+            until = max(until, mark.until)
+        return until
+
+    def marked(self) -> list[str]:
+        """The keys of the endpoints that something speaks against."""
+        return list(self._marks)
 
     def mark(self, endpoint_key: str, cause: str, mark: Mark, now: float) -> None:
         """From now on this counts, in place of what the same cause said before."""
@@ -203,7 +232,7 @@ class Standing(Learner):
             del self._levels[endpoint_key]
         else:
             self._levels[endpoint_key] = level
-        if before >= OUT and level < OUT and before != SPENT:
+        if before >= RESTING and level < RESTING and before != SPENT:
             self._begin_slowly(endpoint_key, now)
         for roster in self._rosters.get(endpoint_key, []):
             roster.renew(self._levels)

@@ -23,7 +23,8 @@ class Ticket:
 
     `fallbacks` are where a retry may have gone. `context` is what the request was like, in one number, where
     somebody learns from that; else negative. `tokens` is how many the request was likely to take, 0 where
-    nobody counts them; `account` is where they were counted (`Quotas`).
+    nobody counts them; `account` is where they were counted (`Quotas`). `trial` is above 0 while the request
+    shows whether its endpoint has recovered: the generation of the breaker then (`Breakers`).
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Ticket:
         self.context: int = -1
         self.tokens: Final = tokens
         self.account: int = 0
+        self.trial: int = 0
 
     def server(self, address: str) -> Endpoint | None:
         """Who has this address, in canonical form, of those that the decision named; None when nobody has."""
