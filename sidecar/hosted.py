@@ -28,6 +28,7 @@ from sidecar.runtime.asgi_shell import AsgiShell, Receive, Send
 from sidecar.runtime.hosting.host import Envoy, on_signals
 from sidecar.runtime.hosting.launch import Hosted
 from sidecar.runtime.server import Parts, serve_until_told
+from sidecar.store.base import StoreError
 
 _WRONG = 2
 
@@ -52,7 +53,10 @@ def _parts(hosted: Hosted) -> Parts:
         from sidecar.cli.decisions import show  # noqa: PLC0415 - rarely wanted
 
         observer = show
-    return build(path, loaded, hosted.addresses, hosted.admin, observer)
+    try:
+        return build(path, loaded, hosted.addresses, hosted.admin, observer)
+    except StoreError as error:
+        _end(hosted, str(error), _WRONG)
 
 
 def _application() -> AsgiShell:

@@ -71,7 +71,7 @@ def _compile(root: Path, scratch: Path) -> list[tuple[Path, str]] | str:
     no_builds = shutil.ignore_patterns("*.so", "__pycache__")
     shutil.copytree(root / "sidecar" / "core", scratch / "sidecar" / "core", ignore=no_builds)
     (scratch / "sidecar" / "wire").mkdir()
-    for name in ("__init__", "wire/__init__", *(f"wire/{reader}" for reader in _READERS)):
+    for name in ("__init__", "names", "wire/__init__", *(f"wire/{reader}" for reader in _READERS)):
         shutil.copy(root / "sidecar" / f"{name}.py", scratch / "sidecar" / f"{name}.py")
     (scratch / "setup.py").write_text(_SETUP)
     done = subprocess.run(

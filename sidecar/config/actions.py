@@ -32,7 +32,7 @@ def compile_direct(
     if route.reject is not None:
         return _reject(route.name, route.reject, (*where, "reject"), findings)
     if route.respond is not None:
-        return _respond(route.name, route.respond, (*where, "respond"), findings)
+        return compile_respond(route.name, route.respond, (*where, "respond"), findings)
     if route.redirect is not None:
         return _redirect(route.name, route.redirect, (*where, "redirect"), findings)
     return None
@@ -80,7 +80,7 @@ def _reject(name: str, reject: schema.Reject, where: Where, findings: Findings) 
     return Refusal(Reason.REJECTED, name, status=status, message=reason, body=reject.body)
 
 
-def _respond(name: str, respond: schema.Respond, where: Where, findings: Findings) -> Reply:
+def compile_respond(name: str, respond: schema.Respond, where: Where, findings: Findings) -> Reply:
     _check_body(respond.body, respond.status, (*where, "body"), findings)
     headers = {key.lower(): value for key, value in respond.headers.items()}
     for given in respond.headers:

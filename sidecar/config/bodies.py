@@ -155,15 +155,20 @@ class Place:
 @dataclass(frozen=True)
 class Need:
     """What requests at a place may be asked for: `fields` that Envoy can tell, the `whole` of a JSON body,
-    the size where there is no content-length."""
+    the size where there is no content-length. `answer` is what may be kept of them."""
 
     place: Place = field(default_factory=Place)
     fields: frozenset[str] = frozenset()
     whole: bool = False
     counted: bool = False
+    answer: bool = False
 
     @property
     def something(self) -> bool:
+        return self.of_the_body or self.answer
+
+    @property
+    def of_the_body(self) -> bool:
         return bool(self.fields) or self.whole or self.counted
 
 
@@ -175,9 +180,9 @@ def needs(config: schema.Config) -> list[Need]:
     found: dict[Need, None] = {}
     of_endpoints = _of_endpoints(config, by_fact)
     for route in config.routes:
-        own = Need()
+        own = Need(answer=route.last_good is not None)
         if route.sticky is not None and isinstance(route.sticky.by, str):
-            own = by_fact.get(route.sticky.by, own)
+            own = _both(own, by_fact.get(route.sticky.by, Need()))
         if route.to is not None or route.pool is not None or route.split is not None:
             own = _both(
                 own,
@@ -306,6 +311,7 @@ def _both(one: Need, other: Need) -> Need:
         one.fields | other.fields,
         one.whole or other.whole,
         one.counted or other.counted,
+        one.answer or other.answer,
     )
 
 

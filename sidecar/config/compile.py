@@ -8,6 +8,7 @@ from functools import partial
 from sidecar.config import schema
 from sidecar.config.actions import compile_direct, compile_happening
 from sidecar.config.bodies import note_claims
+from sidecar.config.cache import check_cache, compile_keeping
 from sidecar.config.edits import compile_edits, compile_rewrite
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
@@ -16,10 +17,13 @@ from sidecar.config.gates import compile_gates
 from sidecar.config.geoip import Databases
 from sidecar.config.matches import compile_match
 from sidecar.config.notes import check_words, note_oddities
+from sidecar.config.otherwise import Ends
 from sidecar.config.picker import check_picker
+from sidecar.config.regions import check_regions, region_rule
 from sidecar.config.retries import Orders, compile_failover, compile_retries
 from sidecar.config.sections import Draft
 from sidecar.config.sticky import Sessions
+from sidecar.config.store import check_store
 from sidecar.config.strategies import Options, compile_strategy
 from sidecar.config.targets import Chosen, Targets
 from sidecar.core.filters.subset import Subset
@@ -43,6 +47,8 @@ _ON_THE_WAY = (
     "retry",
     "failover",
     "needs",
+    "cache",
+    "last_good",
 )
 
 
@@ -50,6 +56,7 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
     """The plan; None when there are problems. These stand in `findings`, and warnings too."""
     _check_listeners(drawn, findings)
     check_picker(drawn, findings)
+    check_store(drawn.config, findings)
     targets = Targets(drawn, findings)
     facts = Facts(
         drawn.config.context,
@@ -62,6 +69,7 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
     gates = compile_gates(drawn, facts, findings)
     sessions = Sessions(drawn.config.cookies, databases, findings)
     orders = Orders(drawn.clusters)
+    ends = Ends(drawn, targets, findings)
     options = Options(facts, drawn.config.regions, drawn.config.zones)
     conditions = Conditions(drawn, facts, options, findings)
     on_error = _on_error(drawn.config.on_error, targets, findings)
@@ -70,13 +78,24 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
     places: dict[str, int] = {}
     for at, written in drawn.routes.items():
         route = _route(
-            written, ("routes", at), drawn, targets, facts, orders, options, sessions, conditions, findings
+            written,
+            ("routes", at),
+            drawn,
+            targets,
+            facts,
+            orders,
+            ends,
+            options,
+            sessions,
+            conditions,
+            findings,
         )
         if route is not None:
             routes.append(route)
             places[route.name] = at
     _check_demo(drawn, findings)
     check_words(drawn.config, findings)
+    check_regions(drawn, findings)
     if findings.problems:
         return None
     cache = drawn.config.route_cache
@@ -91,6 +110,7 @@ def compile_plan(drawn: Draft, generation: int, databases: Databases, findings: 
         drawn.config.envoy.body_limit,
         cached_always=cache.always,
         tokens=facts.tokens,
+        regions=region_rule(drawn.config.regions),
     )
     note_claims(drawn.config, findings)
     _note_unprotected(drawn.config, findings)
@@ -154,9 +174,14 @@ def _check_demo(drawn: Draft, findings: Findings) -> None:
     ids: dict[str, None] = {}
     for name, cluster in drawn.clusters.items():
         ids.update({each.id or each.address: None for each in cluster.endpoints} or {name: None})
-    for told in drawn.config.demo.endpoints:
+    demo = drawn.config.demo
+    places: list[Where] = [("demo", "endpoints", told) for told in demo.endpoints]
+    for at, ask in enumerate(demo.tour):
+        places.extend(("demo", "tour", at, "become", told) for told in ask.become)
+    for place in places:
+        told = str(place[-1])
         if told not in ids and told not in drawn.lost_ids and not drawn.unsure((), "clusters"):
-            findings.unknown(("demo", "endpoints", told), f"there is no endpoint {shown(told)}", told, ids)
+            findings.unknown(place, f"there is no endpoint {shown(told)}", told, ids)
 
 
 def _on_error(written: str, targets: Targets, findings: Findings) -> Variant | None:
@@ -177,6 +202,7 @@ def _route(
     targets: Targets,
     facts: Facts,
     orders: Orders,
+    ends: Ends,
     options: Options,
     sessions: Sessions,
     conditions: Conditions,
@@ -187,8 +213,12 @@ def _route(
     direct = compile_direct(written, where, findings)
     happening = compile_happening(written, where, targets, findings)
     chain = compile_failover(written, where, drawn.clusters, targets, facts, options, findings)
-    session = sessions.of(written, where, drawn, facts, arms, chain.endpoints(), findings)
+    end_of = {chosen.name: ends.of(written.name, chosen, chain, where, findings) for chosen, _ in arms or ()}
+    reached = {each.key: each for end in end_of.values() for each in end.chain.endpoints()}
+    session = sessions.of(written, where, drawn, facts, arms, tuple(reached.values()), findings)
     strategy = compile_strategy(written.strategy, (*where, "strategy"), findings, options=options)
+    keeping = compile_keeping(written, where, findings)
+    check_cache(written, where, findings)
     retries = compile_retries(written, where, orders, findings)
     request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
     response_headers = compile_edits(written.headers.response, (*where, "headers", "response"), findings)
@@ -204,9 +234,19 @@ def _route(
     total = sum(weight for _, weight in arms)
 
     def arm(chosen: Chosen, share: float, pool: str, by: Made, others: dict[str, Variant] | None) -> Variant:
-        picks = chain.around(by[1](), session, chosen.name)
+        end = end_of[chosen.name]
+        picks = end.chain.around(by[1](), session, chosen.name)
         return Variant(
-            chosen.name, pool, chosen.endpoints, picks, by[0], share, chain.variants, others=others
+            chosen.name,
+            pool,
+            chosen.endpoints,
+            picks,
+            by[0],
+            share,
+            end.chain.variants,
+            end.panic,
+            others,
+            end.reply,
         )
 
     variants: list[Variant] = []
@@ -214,7 +254,8 @@ def _route(
         pool = f"{written.name}/{chosen.name}"
         others = conditions.others(pool, partial(arm, chosen, weight / total, others=None))
         variants.append(arm(chosen, weight / total, pool, strategy, others))
-    filters = conditions.filters(written, variants, chain.variants, where, findings)
+    links = {link.pool: link for each in variants for link in each.links}
+    filters = conditions.filters(written, variants, tuple(links.values()), where, findings)
     if drawn.config.envoy.endpoint_picker and variants:
         filters = (*filters, Subset(SUBSET_NAMESPACE, SUBSET_KEY))
     split = None
@@ -243,6 +284,7 @@ def _route(
         filters=filters,
         chooser=conditions.chooser if variants else None,
         cookie=session.cookie,
+        keeping=keeping,
     )
 
 

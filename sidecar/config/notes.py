@@ -34,6 +34,12 @@ def note_oddities(drawn: Draft, plan: Plan, places: Mapping[str, int], findings:
     strategies = list(_strategies(drawn, plan, places))
     for where, name, options, variants in strategies:
         _note_blind(where, name, options, variants, findings)
+        if name == "geo_nearest" and drawn.config.regions.leave is not None:
+            findings.note(
+                where,
+                "geo_nearest has one region to choose from, as regions.leave makes the others stand by",
+                "leave one of the two out",
+            )
     _note_reports(drawn, strategies, findings)
     _note_estimates(drawn, findings)
     for route in plan.routes:
@@ -146,9 +152,10 @@ def _note_reports(drawn: Draft, strategies: Sequence[_Placed], findings: Finding
         return
     users: dict[str, None] = {}
     for name, cluster in drawn.clusters.items():
-        if cluster.limits.load is not None:
+        if cluster.limits.load is not None and cluster.scrape is None:
             users[f"limits.load of {name}"] = None
-    for _, strategy, options, _ in strategies:
+    scraped = any(cluster.scrape is not None for cluster in drawn.clusters.values())
+    for _, strategy, options, _ in () if scraped else strategies:
         by_prompt = options.get("by") or config.context.prompt
         if strategy == "least_loaded" or (strategy == "cache_aware" and not by_prompt):
             users[strategy] = None

@@ -13,6 +13,7 @@ from typing import Final, final
 from sidecar.config import schema
 from sidecar.config.errors import Findings, Where
 from sidecar.config.facts import Facts
+from sidecar.config.health import otherwise_of
 from sidecar.config.matches import method_names, path_condition
 from sidecar.config.schema.retries import FAILURES
 from sidecar.config.sticky import Session
@@ -139,11 +140,16 @@ def _backoff(written: str | schema.Backoff | None, where: Where, findings: Findi
 
 @final
 class Chain:
-    """The links of a route, as pools of their own. All arms of the route share them."""
+    """The links of a route, as pools of their own. All arms of the route share them, but for those that stand
+    in for the clusters of an arm."""
 
     def __init__(self, variants: tuple[Variant, ...] = (), links: tuple[Link, ...] = ()) -> None:
         self.variants: Final = variants
-        self._links: Final = links
+        self.links: Final = links
+
+    def then(self, other: "Chain") -> "Chain":
+        """This one, and what the other has behind it."""
+        return Chain(self.variants + other.variants, self.links + other.links) if other.variants else self
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Of all links, each once."""
@@ -153,10 +159,10 @@ class Chain:
     def around(self, strategy: Strategy, session: Session, arm: str) -> Strategy:
         """The strategy of this arm: clients stay where they are, in the arm and in each link."""
         first = session.around(strategy, arm)
-        if not self._links:
+        if not self.links:
             return first
-        picks = [session.around(link.strategy, arm, linked=True) for link in self._links]
-        return Failover(first, tuple(link.picking(by) for link, by in zip(self._links, picks, strict=True)))
+        picks = [session.around(link.strategy, arm, linked=True) for link in self.links]
+        return Failover(first, tuple(link.picking(by) for link, by in zip(self.links, picks, strict=True)))
 
 
 def compile_failover(
@@ -168,7 +174,8 @@ def compile_failover(
     options: Options,
     findings: Findings,
 ) -> Chain:
-    """What is not sound stands in the findings and is left out."""
+    """What is not sound stands in the findings and is left out. The last link is where requests end, if
+    nobody stands in for the clusters of the route: it recovers and panics as a route without links would."""
     if route.failover is None:
         return Chain()
     place = (*where, "failover")
@@ -176,11 +183,14 @@ def compile_failover(
         findings.add(place, "must not be empty", "list where to go next, or leave it out")
     variants: list[Variant] = []
     links: list[Link] = []
+    named = Orders(clusters).named(route)
+    ends = all(otherwise_of(clusters.get(name)) is None for name in named)
     for at, written in enumerate(route.failover):
         spot = (*place, at)
+        last = ends and at == len(route.failover) - 1
         pool = f"{route.name}/failover/{at}"
         if written == ANY_FOR_MODEL:
-            by_model = _by_model(pool, clusters, targets, facts, spot, findings)
+            by_model = _by_model(pool, clusters, targets, facts, last, spot, findings)
             if by_model:
                 pools = {model: variant.pool for model, variant in by_model.items()}
                 variants.extend(by_model.values())
@@ -193,7 +203,10 @@ def compile_failover(
         if strategy is None or chosen is None:
             continue
         name, make = strategy
-        variants.append(Variant(chosen.name, pool, chosen.endpoints, make(), name))
+        panic = panic_of(chosen.endpoints, clusters) if last else 0.0
+        variants.append(
+            Variant(chosen.name, pool, chosen.endpoints, make(), name, panic=panic, linked=not last)
+        )
         links.append(Link(variants[-1].strategy, pool))
     return Chain(tuple(variants), tuple(links))
 
@@ -222,6 +235,7 @@ def _by_model(
     clusters: Mapping[str, schema.Cluster],
     targets: Targets,
     facts: Facts,
+    last: bool,
     where: Where,
     findings: Findings,
 ) -> dict[str, Variant]:
@@ -240,9 +254,31 @@ def _by_model(
         chosen = targets.pool(list(dict.fromkeys(serving)), where)
         if chosen is not None:
             found[model] = Variant(
-                chosen.name, f"{pool}/{model}", chosen.endpoints, WeightedRoundRobin(), "weighted_round_robin"
+                chosen.name,
+                f"{pool}/{model}",
+                chosen.endpoints,
+                WeightedRoundRobin(),
+                "weighted_round_robin",
+                panic=panic_of(chosen.endpoints, clusters) if last else 0.0,
+                linked=not last,
             )
     return found
+
+
+def panic_of(endpoints: Iterable[Endpoint], clusters: Mapping[str, schema.Cluster]) -> float:
+    """Of a pool of these: the largest of its clusters."""
+    named = {endpoint.cluster for endpoint in endpoints}
+    return max((clusters[name].health.panic for name in named), default=0.0)
+
+
+def stand_ins(named: Iterable[str], clusters: Mapping[str, schema.Cluster]) -> list[str]:
+    """The clusters that stand in for these, while nobody in them may be picked, each once."""
+    found: dict[str, None] = {}
+    for name in named:
+        otherwise = otherwise_of(clusters.get(name))
+        if otherwise is not None and otherwise.to is not None:
+            found[otherwise.to] = None
+    return list(found)
 
 
 @final
@@ -264,19 +300,28 @@ class Orders:
         """Whether some decisions may find no order that fits, and be tried again in one cluster only."""
         return len(self._wanted(route)) > MOST_ORDERS
 
+    def named(self, route: schema.Route) -> list[str]:
+        """The clusters that the route itself names, each once."""
+        return self._named(_targets(route))
+
     def _wanted(self, route: schema.Route) -> list[tuple[str, ...]]:
         retry = retry_of(route)
         if retry is None or retry.attempts == 1:
             return []
-        own = self._named(_targets(route))
+        own = self.named(route)
         links = [names for names in (self._linked(link) for link in route.failover or ()) if names]
-        every = list(dict.fromkeys(name for names in (own, *links) for name in names))
+        last = stand_ins(own, self._clusters)
+        every = list(dict.fromkeys(name for names in (own, *links, last) for name in names))
         if len(every) < 2:
             return []
         if len(every) ** retry.attempts <= MOST_ORDERS:
             found: Iterable[tuple[str, ...]] = product(every, repeat=retry.attempts)
         else:
-            found = (*_along([own, *links], retry.attempts), *_around(own, retry.attempts))
+            found = (
+                *_along([own, *links], retry.attempts),
+                *_at_last(own, last, retry.attempts),
+                *_around(own, retry.attempts),
+            )
         return list(islice((order for order in dict.fromkeys(found) if len(set(order)) > 1), MOST_ORDERS + 1))
 
     def _linked(self, link: str | schema.Link) -> list[str]:
@@ -337,6 +382,14 @@ def _around(pool: list[str], attempts: int) -> Iterator[tuple[str, ...]]:
         for name in pool:
             chosen = next(islice(combinations(_from(pool, name)[1:], others), at, None))
             yield _filled((name, *chosen), attempts)
+
+
+def _at_last(pool: list[str], last: list[str], attempts: int) -> Iterator[tuple[str, ...]]:
+    """As around the pool, and then to those that stand in for it: after as many of the pool as it can."""
+    for own in range(attempts - 1, 0, -1):
+        for other in last:
+            for name in pool:
+                yield (*_filled(tuple(_from(pool, name)), own), *_filled((other,), attempts - own))
 
 
 def _from(pool: list[str], name: str) -> list[str]:

@@ -5,7 +5,7 @@ while a large file is read; and what is wrong in one part hides nothing in the o
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +25,7 @@ from sidecar.config.schema import (
     Route,
     RouteCache,
     Section,
+    Store,
     Tenant,
     Tickets,
     Zones,
@@ -81,6 +82,7 @@ def draft(top: dict[str, object], findings: Findings) -> Draft:
     parts["tenants"] = _tenants(top.get("tenants"), findings, drawn)
     parts["strategies"] = _strategies(top.get("strategies"), findings)
     parts["gates"] = _gates(top.get("gates", []), findings, drawn)
+    parts["store"] = _store(top.get("store", "memory"), findings, drawn)
     parts["demo"] = _demo(top.get("demo", {}), findings, drawn)
     _clusters(top, findings, drawn)
     _routes(top, findings, drawn)
@@ -143,6 +145,19 @@ def _on_error(top: dict[str, object], findings: Findings) -> str | None:
     return None
 
 
+def _store(raw: object, findings: Findings, drawn: Draft) -> Store | Literal["memory"] | None:
+    if raw == "memory":
+        return "memory"
+    if isinstance(raw, dict):
+        return _section(Store, raw, ("store",), findings, drawn)
+    findings.add(("store",), f"must be memory, or {{sqlite: FILE}}, got {shown(raw)}")
+    return None
+
+
+_UNREADABLE: Final = Ask.model_validate({"path": "/", "expect": {}})
+"""In the place of one that is at fault, so that the others keep theirs. Such a file is refused."""
+
+
 def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
     if not isinstance(raw, dict) or not isinstance(raw.get("tour"), list):
         return _section(Demo, raw, ("demo",), findings, drawn)
@@ -155,8 +170,14 @@ def _demo(raw: object, findings: Findings, drawn: Draft) -> Demo | None:
             findings.add(
                 ("demo", "tour", at), f"{first} and {second} are both the request's body", "keep one of them"
             )
+        if ask is not None and ask.until is not None and not ask.expect.counts:
+            findings.add(
+                ("demo", "tour", at, "until"),
+                "no number is expected that could come",
+                "expect statuses, endpoints, asked, mirrored or slower_than, or leave it out",
+            )
     behaviours = {} if whole is None else whole.endpoints
-    return Demo(endpoints=behaviours, tour=[ask for ask in asks if ask is not None])
+    return Demo(endpoints=behaviours, tour=[ask or _UNREADABLE for ask in asks])
 
 
 def _tenants(raw: object, findings: Findings, drawn: Draft) -> dict[str, Tenant] | None:

@@ -95,7 +95,7 @@ class Options:
         regions, zones, facts = self._regions, self._zones, self._facts
         match name:
             case "geo_nearest":
-                order = dict.fromkeys([regions.primary, *regions.order] if regions.primary else regions.order)
+                order = regions.all_in_order
                 return {
                     "by": self._fact("region"),
                     "places": {place: (at[0], at[1]) for place, at in regions.places.items()},

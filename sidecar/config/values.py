@@ -4,6 +4,7 @@ Every refusal is a sentence that holds the value, because it is shown as it is.
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
@@ -109,6 +110,30 @@ def whole_millionths(dollars: float) -> float:
     return dollars
 
 
+def share_below(value: object) -> float:
+    """0 to 1 of `< 95%`. ValueError for anything else."""
+    return _bound(share, value, "<", "< 95%")
+
+
+def share_above(value: object) -> float:
+    """0 to 1 of `> 5%`. ValueError for anything else."""
+    return _bound(share, value, ">", "> 5%")
+
+
+def seconds_above(value: object) -> float:
+    """Seconds of `> 1s`. ValueError for anything else."""
+    return _bound(above_zero, value, ">", "> 1s")
+
+
+def _bound(read: Callable[[object], float], value: object, sign: str, example: str) -> float:
+    if isinstance(value, str) and value.lstrip().startswith(sign):
+        try:
+            return read(value.lstrip().removeprefix(sign).strip())
+        except ValueError:
+            pass
+    raise ValueError(f'{shown(value)} is not a bound; write one such as "{example}"')
+
+
 _DURATION_SCHEMA: Final = {
     "type": "string",
     "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$",
@@ -135,6 +160,24 @@ _SHARE_SCHEMA: Final = {
         {"type": "number", "minimum": 0, "maximum": 1},
     ]
 }
+_SHARE_PATTERN: Final = r" *[0-9]+(\.[0-9]+)? *%$"
+ShareBelow = Annotated[
+    float,
+    BeforeValidator(share_below),
+    WithJsonSchema({"type": "string", "pattern": "^<" + _SHARE_PATTERN, "examples": ["< 95%"]}),
+]
+ShareAbove = Annotated[
+    float,
+    BeforeValidator(share_above),
+    WithJsonSchema({"type": "string", "pattern": "^>" + _SHARE_PATTERN, "examples": ["> 5%"]}),
+]
+SecondsAbove = Annotated[
+    float,
+    BeforeValidator(seconds_above),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^> *([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$", "examples": ["> 1s"]}
+    ),
+]
 Share = Annotated[float, BeforeValidator(share), WithJsonSchema(_SHARE_SCHEMA)]
 ShareAboveZero = Annotated[float, BeforeValidator(share_above_zero), WithJsonSchema(_SHARE_SCHEMA)]
 HostPort = Annotated[
@@ -174,6 +217,9 @@ Label = Annotated[str, StringConstraints(pattern=LABEL)]
 """Versions, regions, zones, tags: part of names and metrics, so printable and without spaces."""
 
 STATUS: Final = "^[1-5][0-9][0-9]$"
+URL_PATH: Final = r"^/[\x21-\x7e]*$"
+HOST: Final = r"^(\[[0-9a-fA-F:.]{2,64}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?$"
+METRIC: Final = "^[a-zA-Z_:][a-zA-Z0-9_:]{0,255}$"
 
 REFUSED_PATTERNS: Final[dict[str, tuple[str, str]]] = {
     NAME: (
@@ -184,5 +230,8 @@ REFUSED_PATTERNS: Final[dict[str, tuple[str, str]]] = {
     HEADER_TEXT: ("holds a control character", "remove it"),
     LABEL: ("is not usable here", "use up to 128 printable ASCII characters without spaces"),
     STATUS: ("is not a status", "write one such as 200"),
+    URL_PATH: ("is not a path", "begin it with /, and write nothing but printable ASCII without spaces"),
+    HOST: ("is not a host", "write one such as shop.internal or shop.internal:8080"),
+    METRIC: ("is not the name of a metric", "write one such as vllm:num_requests_waiting"),
 }
 """What each pattern means when it does not hold, and the remedy."""

@@ -17,6 +17,11 @@ from sidecar.core.explanation import (
     Explanation,
     GateVerdict,
     RouteVerdict,
+    marks_of,
+    note_of,
+    note_of_regions,
+    state_of,
+    told,
 )
 from sidecar.core.fallbacks import filled
 from sidecar.core.filters.base import Sieve, hard_and_soft
@@ -25,7 +30,7 @@ from sidecar.core.nobody import nobody
 from sidecar.core.outcome import LOST, Outcome
 from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
-from sidecar.core.reply import Redirect
+from sidecar.core.reply import Redirect, Reply, reply_of
 from sidecar.core.report import Report
 from sidecar.core.request import Request
 from sidecar.core.rules.base import quoted
@@ -33,6 +38,7 @@ from sidecar.core.rules.cache import RouteCache
 from sidecar.core.rules.logic import All
 from sidecar.core.rules.path import climbs
 from sidecar.core.split import unit_hash
+from sidecar.core.state.answers import Keeping
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
 from sidecar.core.state.standing import Roster
@@ -117,8 +123,16 @@ class Engine:
             cache_hit_rate=report.cache_hit_rate,
         )
 
+    def checked(self, endpoint_key: str, good: bool, why: str, now: float, *, degraded: bool = False) -> bool:
+        """An endpoint was asked by a probe. Returns whether it is healthy now and was not, or the other way
+        round."""
+        return self._state.probes.checked(endpoint_key, good, why, now, degraded=degraded)
+
     def expire(self, now: float) -> float | None:
-        """Settle as lost what is overdue. Returns when to call again; None when no ticket is open."""
+        """Settle as lost what is overdue, and end the marks whose time is over. Returns when to call again;
+        None when no ticket is open."""
+        if now >= self._state.standing.due:
+            self._state.standing.pass_time(now)
         for ticket in self._state.tickets.overdue(now):
             self._settled(ticket, LOST, now)
         return self._state.tickets.next_expiry()
@@ -162,15 +176,13 @@ class Engine:
             if not turns:
                 return Explanation(answer, gates, routes, "", [])
             route, variant, turn = turns[0]
-            passed_over = [
-                CandidateVerdict(endpoint, 0, self._why_not(endpoint, turn, variant))
-                for endpoint in variant.endpoints
-            ]
-            return Explanation(answer, gates, routes, _how_split(route, request), passed_over)
+            split = _how_split(route, request)
+            passed_over = self._passed_over(variant, turn, [], now)
+            return Explanation(answer, gates, routes, split, passed_over, self._notes(variant, now))
         rng.setstate(self._rng.getstate())
-        return Explanation(
-            answer, gates, routes, _how_split(answer.route, request), self._ranking(answer, request, rng, now)
-        )
+        split = _how_split(answer.route, request)
+        ranking = self._ranking(answer, request, rng, now)
+        return Explanation(answer, gates, routes, split, ranking, self._notes(answer.variant, now))
 
     def _answer(
         self,
@@ -244,13 +256,17 @@ class Engine:
         turn = Turn(request, pool, candidates, self._state, rng, now, sieves)
         if turns is not None:
             turns.append((route, variant, turn))
+        if route.keeping is not None and self._tries(variant):
+            kept = self._last_good(route, route.keeping, sieves, request, now)
+            if kept is not None:
+                return kept
         if considered == 0 and not variant.links:
-            return nobody(route, variant, sieves, self._state)
+            return self._nobody(route, variant, sieves, request, now)
         ranking = variant.strategy.rank(turn, route.want)
         if sieves is not None and len(ranking) < route.want:
             ranking = filled(ranking, turn, variant, route.want)
         if not ranking:
-            return nobody(route, variant, sieves, self._state)
+            return self._nobody(route, variant, sieves, request, now)
         target = None if route.rewrite is None else route.rewrite.target(request)
         fallbacks = ranking[1:] if route.want > 1 else _NO_FALLBACKS
         drawn = None if route.happening is None else route.happening.draw(rng)
@@ -261,6 +277,31 @@ class Engine:
         if route.retries is not None and route.retries.allow(request):
             decision.retries = route.retries
         return decision
+
+    def _nobody(
+        self, route: Route, variant: Variant, sieves: list[Sieve] | None, request: Request, now: float
+    ) -> Refusal | Reply:
+        answer = nobody(route, variant, sieves, self._state)
+        if route.keeping is None:
+            return answer
+        if isinstance(answer, Refusal) and answer.reason is not Reason.NO_HEALTHY_ENDPOINT:
+            return answer
+        return self._last_good(route, route.keeping, sieves, request, now) or answer
+
+    def _tries(self, variant: Variant) -> bool:
+        """Whether everybody is out, and some are tried all the same, for want of others."""
+        roster = self._state.pools.of(variant.pool).roster
+        return roster is not None and roster.trying
+
+    def _last_good(
+        self, route: Route, keeping: Keeping, sieves: list[Sieve] | None, request: Request, now: float
+    ) -> Reply | None:
+        """What was answered to the same question, unless the request may not have just any endpoint's."""
+        for sieve in sieves or ():
+            if not sieve.soft:
+                return None
+        kept = self._state.last_good.of(route.name, keeping.question(request), now)
+        return None if kept is None else reply_of(route.name, kept, now)
 
     def _admit(self, decision: Decision, request: Request, now: float) -> None:
         tickets = self._state.tickets
@@ -336,6 +377,9 @@ class Engine:
             )
             variant.strategy.arrange(pool)
         self._state.standing.adopt(listed, now)
+        self._state.region_failover.adopt(
+            plan.regions, [endpoint for endpoints, _, _ in rosters for endpoint in endpoints]
+        )
         self._first_pools = [
             pools.of(route.variants[0].pool) if route.variants else _NO_POOL for route in plan.routes
         ]
@@ -348,6 +392,9 @@ class Engine:
             or plan.cached_always != self._cache.always
         ):
             self._cache = RouteCache(plan.cached, plan.cached_s, always=plan.cached_always)
+        self._state.last_good.adopt(
+            {route.name: route.keeping for route in plan.routes if route.keeping is not None}
+        )
         # One that stays forgets by itself what it knows of another plan's index.
         pools.keep_only({variant.pool for variant in variants})
         keys = {endpoint.key for endpoints, _, _ in rosters for endpoint in endpoints}
@@ -358,10 +405,12 @@ class Engine:
             learner.keep_endpoints(keys)
         for judge in self._state.judges:
             judge.keep_endpoints(keys)
+        self._state.probes.keep_endpoints(keys)
         for learner in self._state.learners:
             learner.plan_changed(now)
         for judge in self._state.judges:
             judge.plan_changed(now)
+        self._state.probes.plan_changed(now)
 
     def _ranking(
         self, decision: Decision, request: Request, rng: Random, now: float
@@ -383,27 +432,72 @@ class Engine:
         scores = dict(variant.strategy.scores(turn))
         parts = dict(variant.strategy.parts(turn))
         verdicts = [
-            CandidateVerdict(endpoint, at + 1, "", scores.get(endpoint), parts.get(endpoint))
+            self._candidate(endpoint, at + 1, "", now, scores.get(endpoint), parts.get(endpoint))
             for at, endpoint in enumerate(places)
         ]
-        for endpoint in variant.endpoints:
-            if endpoint not in places:
-                why = self._why_not(endpoint, turn, variant)
-                verdicts.append(CandidateVerdict(endpoint, 0, why, scores.get(endpoint), parts.get(endpoint)))
+        return verdicts + self._passed_over(variant, turn, places, now, scores, parts)
+
+    def _passed_over(
+        self,
+        variant: Variant,
+        turn: Turn,
+        places: list[Endpoint],
+        now: float,
+        scores: dict[Endpoint, float] | None = None,
+        parts: dict[Endpoint, list[tuple[str, float]]] | None = None,
+    ) -> list[CandidateVerdict]:
+        """Every endpoint of the variant, and of those that it is linked to, that has no place."""
+        verdicts: list[CandidateVerdict] = []
+        listed = set(places)
+        for arm in (variant, *variant.links):
+            for endpoint in arm.endpoints:
+                if endpoint not in listed:
+                    listed.add(endpoint)
+                    why = self._why_not(endpoint, turn, arm, now)
+                    score = None if scores is None else scores.get(endpoint)
+                    made_of = None if parts is None else parts.get(endpoint)
+                    verdicts.append(self._candidate(endpoint, 0, why, now, score, made_of))
         return verdicts
 
-    def _why_not(self, endpoint: Endpoint, turn: Turn, variant: Variant) -> str:
+    def _candidate(
+        self,
+        endpoint: Endpoint,
+        place: int,
+        why: str,
+        now: float,
+        score: float | None,
+        parts: list[tuple[str, float]] | None,
+    ) -> CandidateVerdict:
+        level = self._state.standing.level(endpoint.key)
+        marks = marks_of(self._state.standing.marks(endpoint.key), now)
+        state = "" if why else state_of(endpoint, marks, self._state, now)
+        health = self._state.scores.of(endpoint.key, now)
+        return CandidateVerdict(endpoint, place, why, score, parts, level, marks, state, health)
+
+    def _why_not(self, endpoint: Endpoint, turn: Turn, variant: Variant, now: float) -> str:
         """Why this endpoint of the variant is not in the ranking."""
         if endpoint.weight == 0:
             return "its weight is 0"
         whole = self._state.pools.of(variant.pool)
         if endpoint.key not in whole.candidates.by_key:
-            return self._state.standing.why(endpoint.key) or "it may not be picked now"
+            marks = marks_of(self._state.standing.marks(endpoint.key), now)
+            return told(endpoint, marks, self._state, now) or "it may not be picked now"
         for sieve in turn.sieves or ():
             why = sieve.why_not(endpoint)
             if why:
                 return why
         return "the strategy left it out"
+
+    def _notes(self, variant: Variant, now: float) -> list[str]:
+        notes: list[str] = []
+        for arm in (variant, *variant.links):
+            for told_of in note_of_regions(arm.endpoints, self._state, now):
+                if told_of not in notes:
+                    notes.append(told_of)
+            note = note_of(self._state.pools.of(arm.pool), self._state)
+            if note:
+                notes.append(f"{arm.name}: {note}" if variant.links else note)
+        return notes
 
 
 def _sieves(route: Route, request: Request, state: State, now: float) -> list[Sieve] | None:

@@ -50,5 +50,19 @@ class Outcome:
         """Until the answer began, where that is known, else until it was over; negative when unknown."""
         return self.duration_s if self.first_byte_s < 0.0 else self.first_byte_s
 
+    def begun_after(self, first_byte_s: float) -> "Outcome":
+        """The same, with the time at which the answer began."""
+        return Outcome(
+            self.status,
+            self.duration_s,
+            self.failure,
+            self.served,
+            self.attempts,
+            self.tokens,
+            first_byte_s,
+        )
+
 
 LOST: Final = Outcome(0, failure=Failure.LOST)
+LEFT: Final = Outcome(0, failure=Failure.CANCELLED)
+"""The client went away, and that is all that is known."""

@@ -18,7 +18,9 @@ from sidecar.core.rules.logic import All, AnyOf
 from sidecar.core.rules.path import ANYWHERE, PathMatcher
 from sidecar.core.rules.tokens import Tokens
 from sidecar.core.split import Split
+from sidecar.core.state.answers import Keeping
 from sidecar.core.strategies.base import Strategy
+from sidecar.core.watch import RegionRule
 
 _NONE: Final[Mapping[str, str]] = {}
 
@@ -154,8 +156,8 @@ class Route:
     others go on to the next route. `timeout_s` is for the whole answer; 0 is none, negative leaves it.
     `filters` are the conditions that its requests may set on endpoints; `chooser` says by which strategy of
     its arms a request goes, where requests may go by several. `retries` say what is tried again, None for
-    nothing. `cookie` is what its strategies write for clients, and by which one without a key keeps its
-    variant.
+    nothing. `keeping` says which answers are kept for when nobody is left, None for none. `cookie` is what
+    its strategies write for clients, and by which one without a key keeps its variant.
     """
 
     def __init__(
@@ -181,6 +183,7 @@ class Route:
         chooser: StrategyChooser | None = None,
         retries: Retries | None = None,
         cookie: SessionCookie | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         if split is None and len(variants) > 1:
             raise ValueError("a route has one variant, or several and a split")
@@ -207,6 +210,7 @@ class Route:
         self.chooser: Final = chooser
         self.retries: Final = retries
         self.cookie: Final = cookie
+        self.keeping: Final = keeping
         self.step: Final = not variants and direct is None
         self.usual: Final = bool(variants) and share >= 1.0
         """Whether a request that matches goes to an endpoint, and nothing else is to be asked."""
@@ -220,6 +224,7 @@ class Plan:
     itself fails; None refuses them. `cached` is how many found routes may be remembered, each for
     `cached_s` seconds; `cached_always`, even where that does not pay. `body_limit` is in bytes: rules look
     into no larger body. `tokens` says how many a request is likely to take, where endpoints have a limit.
+    `regions` is which region has the traffic; None is all.
     """
 
     def __init__(
@@ -235,6 +240,7 @@ class Plan:
         *,
         cached_always: bool = False,
         tokens: Tokens | None = None,
+        regions: RegionRule | None = None,
     ) -> None:
         if lease_s <= 0:
             raise ValueError(f"lease_s must be above 0, got {lease_s}")
@@ -249,6 +255,7 @@ class Plan:
         self.cached_always: Final = cached_always
         self.body_limit: Final = body_limit
         self.tokens: Final = Tokens() if tokens is None else tokens
+        self.regions: Final = regions
         self.index: Final = RuleIndex([route.matcher if route.enabled else None for route in self.routes])
 
     def variants(self) -> list[Variant]:

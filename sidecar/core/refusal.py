@@ -22,6 +22,7 @@ class Reason(Enum):
     TOO_LARGE = "too_large"
     TYPE_NOT_ALLOWED = "type_not_allowed"
     BUDGET_EXCEEDED = "budget_exceeded"
+    NO_HEALTHY_ENDPOINT = "no_healthy_endpoint"
 
 
 REFUSED: Final[dict[Reason, tuple[int, str]]] = {
@@ -39,6 +40,7 @@ REFUSED: Final[dict[Reason, tuple[int, str]]] = {
     Reason.TOO_LARGE: (413, "the body is too large"),
     Reason.TYPE_NOT_ALLOWED: (415, "this content type is not allowed"),
     Reason.BUDGET_EXCEEDED: (402, "no endpoint is within the budget"),
+    Reason.NO_HEALTHY_ENDPOINT: (503, "no endpoint of this route is healthy"),
 }
 """The HTTP status and the sentence of each reason."""
 

@@ -4,17 +4,28 @@ from collections.abc import Callable
 from typing import Final, final
 
 from sidecar.core.request import Request
+from sidecar.core.state.answers import Kept
+from sidecar.names import LAST_GOOD_HEADER
 
 
 @final
 class Reply:
-    """Envoy answers so, and asks no endpoint. Header names are lower-case."""
+    """Envoy answers so, and asks no endpoint. Header names are lower-case. `data`, where there is any, is the
+    body in place of the text."""
 
-    def __init__(self, route: str, status: int, headers: tuple[tuple[str, str], ...], body: str = "") -> None:
+    def __init__(
+        self,
+        route: str,
+        status: int,
+        headers: tuple[tuple[str, str], ...],
+        body: str = "",
+        data: bytes | None = None,
+    ) -> None:
         self.route: Final = route
         self.status: Final = status
         self.headers: Final = headers
         self.body: Final = body
+        self.data: Final = data
 
 
 @final
@@ -53,3 +64,9 @@ class Redirect:
         elif path.startswith("//"):
             path = "/" + path.lstrip("/")  # a location that begins so would name another host
         return Reply(self._route, self._status, (("location", path),))
+
+
+def reply_of(route: str, kept: Kept, now: float) -> Reply:
+    """The answer that was kept, and how old it is."""
+    age = str(int(max(now - kept.at, 0.0)))
+    return Reply(route, 200, (*kept.headers, ("age", age), (LAST_GOOD_HEADER, age)), data=kept.body)

@@ -15,6 +15,8 @@ class ScoreRule:
     def __init__(
         self, least: float = 0.0, alpha: float = 0.3, window_s: float = 60.0, slow_s: float = 0.5
     ) -> None:
+        if not 0.0 <= least < 1.0:
+            raise ValueError(f"least must be 0 to less than 1, got {least}")
         self.least: Final = least
         self.alpha: Final = alpha
         self.window_s: Final = window_s
@@ -79,23 +81,150 @@ class BreakerRule:
         self.half_open: Final = half_open
         self.close_after: Final = close_after
 
+    def numbers(self) -> tuple[float, ...]:
+        """Rules with the same numbers are the same."""
+        return (
+            self.failures,
+            self.success_rate,
+            self.requests,
+            self.window_s,
+            self.open_s,
+            self.most_open_s,
+            self.half_open,
+            self.close_after,
+        )
+
+
+@final
+class ProbeRule:
+    """What each endpoint is asked by itself, every `interval_s`, and how many answers in a row decide.
+
+    `http` is the path of a GET, whose status is to be one of `statuses`; empty, `grpc` is the service that
+    grpc.health.v1 is asked about. `host` is what the question is addressed to; `port` 0 is the endpoint's
+    own.
+    """
+
+    def __init__(
+        self,
+        http: str = "",
+        grpc: str = "",
+        host: str = "",
+        port: int = 0,
+        statuses: frozenset[int] = frozenset(range(200, 300)),
+        interval_s: float = 15.0,
+        timeout_s: float = 5.0,
+        healthy: int = 2,
+        unhealthy: int = 3,
+    ) -> None:
+        self.http: Final = http
+        self.grpc: Final = grpc
+        self.host: Final = host
+        self.port: Final = port
+        self.statuses: Final = statuses
+        self.interval_s: Final = interval_s
+        self.timeout_s: Final = timeout_s
+        self.healthy: Final = healthy
+        self.unhealthy: Final = unhealthy
+
+
+@final
+class Reading:
+    """A number on an endpoint's metrics page: of the samples of `metric` that have these `labels`, the
+    largest, or the sum where they are `summed`. It is a share, 0 to 1, or so much of `full`, where that is
+    above 0."""
+
+    def __init__(
+        self,
+        metric: str,
+        full: float = 0.0,
+        labels: tuple[tuple[str, str], ...] = (),
+        *,
+        summed: bool = False,
+    ) -> None:
+        self.metric: Final = metric
+        self.full: Final = full
+        self.labels: Final = labels
+        self.summed: Final = summed
+
+
+@final
+class ScrapeRule:
+    """What each endpoint's metrics page, at `path`, says of it; of several readings the largest counts.
+    `host` and `port` as of a probe."""
+
+    def __init__(
+        self,
+        path: str = "/metrics",
+        host: str = "",
+        port: int = 0,
+        interval_s: float = 5.0,
+        timeout_s: float = 2.0,
+        utilisation: tuple[Reading, ...] = (),
+        quota_used: tuple[Reading, ...] = (),
+        cache_hit_rate: tuple[Reading, ...] = (),
+    ) -> None:
+        self.path: Final = path
+        self.host: Final = host
+        self.port: Final = port
+        self.interval_s: Final = interval_s
+        self.timeout_s: Final = timeout_s
+        self.utilisation: Final = utilisation
+        self.quota_used: Final = quota_used
+        self.cache_hit_rate: Final = cache_hit_rate
+
+
+@final
+class RegionRule:
+    """Which region is the active one: the first of `order` that is good.
+
+    It is left when less than `least_healthy` of its endpoints may be picked, when its requests take longer
+    than `slow_s` in the mean, or when more than `error_rate` of at least `requests` in the last `window_s`
+    failed; 0 is never for the former two, 1 for the last. It is active again when it was good for
+    `return_after_s`.
+    """
+
+    def __init__(
+        self,
+        order: tuple[str, ...],
+        least_healthy: float = 0.95,
+        slow_s: float = 1.0,
+        error_rate: float = 0.05,
+        return_after_s: float = 60.0,
+        window_s: float = 10.0,
+        requests: int = 20,
+    ) -> None:
+        if return_after_s <= 0.0:
+            raise ValueError(f"return_after_s must be above 0, got {return_after_s}")
+        self.order: Final = order
+        self.least_healthy: Final = least_healthy
+        self.slow_s: Final = slow_s
+        self.error_rate: Final = error_rate
+        self.return_after_s: Final = return_after_s
+        self.window_s: Final = window_s
+        self.requests: Final = requests
+
 
 USUAL_SCORE: Final = ScoreRule()
 
 
 @final
 class Watch:
-    """None is: not judged so. The score is always kept; by the usual rule it keeps nobody away."""
+    """None is: not judged so, or not asked. The score is always kept; by the usual rule it keeps nobody
+    away."""
 
     def __init__(
         self,
         score: ScoreRule = USUAL_SCORE,
         outliers: OutlierRule | None = None,
         breaker: BreakerRule | None = None,
+        probe: ProbeRule | None = None,
+        scrape: ScrapeRule | None = None,
     ) -> None:
         self.score: Final = score
         self.outliers: Final = outliers
         self.breaker: Final = breaker
+        self.probe: Final = probe
+        self.scrape: Final = scrape
 
 
 UNWATCHED: Final = Watch()

@@ -93,7 +93,8 @@ class AsgiShell:
         self._all_over = asyncio.Event()
         if self._open:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._all_over.wait(), _ENDS_WITHIN_S)
+                async with asyncio.timeout(_ENDS_WITHIN_S):
+                    await self._all_over.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

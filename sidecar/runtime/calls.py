@@ -37,7 +37,8 @@ class Calls:
         self._idle = asyncio.Event()
         if self._in_flight:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), within_s)
+                async with asyncio.timeout(within_s):
+                    await self._idle.wait()
         self._draining = True
         for end in list(self.waiting):
             end()

@@ -22,6 +22,7 @@ from sidecar.core.engine import Engine
 from sidecar.core.outcome import Outcome
 from sidecar.core.refusal import Reason
 from sidecar.core.state.tickets import Ticket
+from sidecar.runtime.endpoint_measures import EndpointMeasures
 
 _DURATIONS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _DECISIONS_S: Final = (1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 1e-1)
@@ -64,8 +65,12 @@ class Measures:
         self.reloads: Final[dict[str, int]] = {"applied": 0, "refused": 0, "unchanged": 0}
         self.decisions: Final = Histogram(_DECISIONS_S)
         self.bugs = 0
+        self.store_up = True
+        self.store_saves: Final[dict[str, int]] = {"saved": 0, "failed": 0}
         self.foreign_log_entries = 0
         self.load_reports: Final[dict[str, int]] = {"taken": 0, "ignored": 0, "foreign": 0}
+        self.probes: Final[dict[str, int]] = {"good": 0, "degraded": 0, "bad": 0}
+        self.scrapes: Final[dict[str, int]] = {"read": 0, "empty": 0, "failed": 0}
 
     def refused(self, reason: Reason) -> None:
         self.refusals[reason] += 1
@@ -146,12 +151,37 @@ class _Scrape(Collector):
         for result, count in measures.load_reports.items():
             loads.add_metric((result,), count)
         yield loads
+        probes = CounterMetricFamily(
+            "sidecar_probes", "Answers of endpoints to probes; bad: or none in time", labels=("result",)
+        )
+        for result, count in measures.probes.items():
+            probes.add_metric((result,), count)
+        yield probes
+        scrapes = CounterMetricFamily(
+            "sidecar_scrapes",
+            "Pages of metrics asked of endpoints; empty: with nothing that is looked for; failed: no page",
+            labels=("result",),
+        )
+        for result, count in measures.scrapes.items():
+            scrapes.add_metric((result,), count)
+        yield scrapes
         reloads = CounterMetricFamily(
             "sidecar_config_reloads", "Reloads of the configuration", labels=("result",)
         )
         for result, count in measures.reloads.items():
             reloads.add_metric((result,), count)
         yield reloads
+        yield GaugeMetricFamily(
+            "sidecar_store_up",
+            "Whether what is learnt could be saved when that was tried last; 1 where nothing is to be saved",
+            float(measures.store_up),
+        )
+        saves = CounterMetricFamily(
+            "sidecar_store_saves", "Attempts to save what had changed", labels=("result",)
+        )
+        for result, count in measures.store_saves.items():
+            saves.add_metric((result,), count)
+        yield saves
         yield GaugeMetricFamily(
             "sidecar_config_generation",
             "Generation of the configuration in force",
@@ -188,4 +218,5 @@ def registry_of(measures: Measures, engine: Engine, version: dict[str, str]) -> 
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     registry.register(_Scrape(measures, engine, version))
+    registry.register(EndpointMeasures(engine))
     return registry

@@ -24,7 +24,7 @@ from sidecar.config.errors import ConfigError, Problem
 from sidecar.config.geoip import Stamp, stamp
 from sidecar.config.load import Loaded, load, loads
 from sidecar.config.retries import Orders
-from sidecar.config.schema import Config, HeaderEdits, Route
+from sidecar.config.schema import Cluster, Config, HeaderEdits, Route
 from sidecar.core.plan import Plan
 from sidecar.runtime.measures import Measures
 
@@ -76,7 +76,8 @@ class Reloader:
         while True:
             again = False
             try:
-                await asyncio.wait_for(self._told.wait(), self._every_s)
+                async with asyncio.timeout(self._every_s):  # `wait_for` may lose a cancel that comes with it
+                    await self._told.wait()
             except TimeoutError:
                 if stamp(self._path) == self._seen:
                     again = _stamps(self._seen_besides) != self._seen_besides
@@ -151,7 +152,8 @@ class Reloader:
         if change.needs_restart:
             log.warning(
                 "restart_needed",
-                reason="listen, tickets.most, envoy.feedback, envoy.endpoint_picker are read at start only",
+                reason="listen, store, tickets.most, envoy.feedback, envoy.endpoint_picker and, "
+                "with feedback by response, envoy.tokens are read at start only",
             )
         if change.outdated:
             log.warning(
@@ -239,13 +241,14 @@ def _without_numbers(note: Problem) -> tuple[object, ...]:
 def _at_start(config: Config) -> object:
     """What only a start reads."""
     envoy = config.envoy
-    return config.listen, config.tickets.most, envoy.feedback, envoy.endpoint_picker
+    tokens = envoy.tokens if envoy.shows_responses else None
+    return config.listen, config.store, config.tickets.most, envoy.feedback, envoy.endpoint_picker, tokens
 
 
 def _for_envoy(config: Config) -> _ForEnvoy:
     """What Envoy's own configuration is made from, by key, besides the addresses of the sidecar."""
     made: _ForEnvoy = {f"envoy.{key}": value for key, value in config.envoy}
-    made |= {f"clusters.{name}": cluster for name, cluster in config.clusters.items()}
+    made |= {f"clusters.{name}": _cluster(cluster) for name, cluster in config.clusters.items()}
     names = []
     for route in config.routes:
         own = [
@@ -280,6 +283,14 @@ def _differing(before: _ForEnvoy, now: _ForEnvoy) -> list[str]:
 def _listed(keys: list[str]) -> str:
     more = len(keys) - _MOST_KEYS
     return ", ".join(keys[:_MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _cluster(cluster: Cluster) -> Cluster:
+    """Without what only the sidecar goes by. To which cluster a breaker leads stands in the orders."""
+    return cluster.model_copy(update=dict.fromkeys(_OF_THE_SIDECAR))
+
+
+_OF_THE_SIDECAR: Final = ("health", "breaker", "scrape", "slow_start", "price", "limits", "capabilities")
 
 
 def _in_envoy(route: Route) -> tuple[object, ...]:

@@ -10,12 +10,12 @@ from sidecar.core.decision import Answer, Decision
 from sidecar.core.endpoint import Endpoint, canonical, names_an_ip
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation
-from sidecar.core.outcome import Outcome
+from sidecar.core.outcome import LEFT, Outcome
 from sidecar.core.plan import Plan, Route
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Reply
 from sidecar.core.report import Report
-from sidecar.core.request import Request
+from sidecar.core.request import Headers, Request
 from sidecar.core.rules.logic import All
 from sidecar.core.state.tickets import Ticket
 from sidecar.runtime.measures import Measures
@@ -113,7 +113,27 @@ class Router:
             self._measures.ended(ticket, outcome, duration)
         return ticket
 
+    def wants(self, route: str, question: str) -> bool:
+        """Whether a copy of what is answered to this is worth taking."""
+        return self.engine.state.last_good.wanted(route, question, time.monotonic())
+
+    def keep(self, route: str, question: str, headers: Headers, body: bytes) -> None:
+        """The whole answer, for when nobody is left."""
+        self.engine.state.last_good.keep(route, question, headers, body, time.monotonic())
+
     def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
+        """As `reported`, of a response that begins now: how long that took is told by our own clock."""
+        ticket = self.engine.state.tickets.waiting(ticket_id)
+        if ticket is not None:
+            outcome = outcome.begun_after(time.monotonic() - ticket.admitted_at)
+        self.reported(ticket_id, outcome, load)
+
+    def left(self, ticket_id: int) -> None:
+        """The client went away, unless somebody has told how it ended."""
+        if self.engine.state.tickets.waiting(ticket_id) is not None:
+            self.settle(ticket_id, LEFT)
+
+    def reported(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
         """The outcome, and what the endpoint that served said of itself, in its header."""
         ticket = self.settle(ticket_id, outcome)
         if not load or ticket is None:
@@ -147,6 +167,19 @@ class Router:
             self.engine.told(endpoint.key, report, time.monotonic())
         except Exception as bug:  # noqa: BLE001 - it is told
             self._tell(bug, "learning_failed")
+
+    def checked(self, endpoint: Endpoint, good: bool, why: str, *, degraded: bool = False) -> bool:
+        """Learn from a probe. Returns whether the endpoint is healthy now and was not, or the other way
+        round."""
+        try:
+            return self.engine.checked(endpoint.key, good, why, time.monotonic(), degraded=degraded)
+        except Exception as bug:  # noqa: BLE001 - it is told
+            self._tell(bug, "learning_failed")
+            return False
+
+    def failed(self, bug: Exception) -> None:
+        """Something that is done beside the requests raised."""
+        self._tell(bug, "asking_failed")
 
     def expire(self) -> float | None:
         """Give up what is overdue. Returns in how many seconds to call again; None when nothing is open."""

@@ -13,9 +13,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from sidecar.runtime.admin import application
+from sidecar.runtime.asking.asker import Asker
 from sidecar.runtime.health import Health
 from sidecar.runtime.http import bound, serving
+from sidecar.runtime.keeping import Keeping
 from sidecar.runtime.methods import Methods
+from sidecar.runtime.notices import Notices
 from sidecar.runtime.reload import Reloader
 from sidecar.runtime.router import Router
 
@@ -33,9 +36,12 @@ class Parts:
     health: Health
     registry: CollectorRegistry
     reloader: Reloader
+    asker: Asker
     grpc_addresses: Sequence[str]
     admin_address: str
     drain_s: float
+    keeping: Keeping | None = None
+    """None where nothing outlives the process."""
 
 
 class Shell(Protocol):
@@ -58,13 +64,19 @@ async def running(parts: Parts, shell: Shell) -> AsyncIterator[list[str]]:
     addresses = [shell.listen(address) for address in parts.grpc_addresses]
     admin = None
     async with contextlib.AsyncExitStack() as stack:
+        if parts.keeping is not None:
+            stack.push_async_callback(parts.keeping.close)  # the last of all: outcomes come until then
         if parts.admin_address:
             listener = bound(parts.admin_address)
             admin = f"{parts.admin_address.rpartition(':')[0]}:{listener.getsockname()[1]}"
             page = application(parts.registry, parts.health, parts.reloader)
             await stack.enter_async_context(serving(page, listener))
         await shell.start()
-        for work in (parts.reloader.watch(), _expiry(parts.router)):
+        works = [parts.reloader.watch(), _expiry(parts.router), parts.asker.run()]
+        works.append(Notices(parts.router.engine).keep_telling())
+        if parts.keeping is not None:
+            works.append(parts.keeping.keep())
+        for work in works:
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         # What lives as long as the process is not looked at again by every garbage collection.
         gc.collect()

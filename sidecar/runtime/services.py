@@ -42,7 +42,8 @@ class _ExtProcCall:
         return ()
 
     def closed(self) -> None:
-        """Nothing is held for a stream: a cancel is neither an error nor a success, and tickets expire."""
+        """A cancel is neither an error nor a success."""
+        self._stream.closed()
 
 
 class _AccessLogCall:
@@ -57,7 +58,7 @@ class _AccessLogCall:
         try:
             for report in access_log.reports(data):
                 if report.ticket:
-                    self._router.responded(report.ticket, report.outcome, report.load)
+                    self._router.reported(report.ticket, report.outcome, report.load)
                 else:
                     self._measures.foreign_log_entries += 1
         except access_log.Undecodable as error:
@@ -113,14 +114,19 @@ class _RouteService:
             raise Failed(Code.INVALID_ARGUMENT, str(error)) from error
 
 
-def services(router: Router, measures: Measures, *, feedback: bool, picker: bool = False) -> Methods:
-    """All methods by full name. With `feedback`, the ext_proc response phase settles tickets. With `picker`,
-    Envoy's requests are answered as the endpoint-picker protocol has it."""
+def services(
+    router: Router, measures: Measures, *, feedback: bool, picker: bool = False, tokens_header: str = ""
+) -> Methods:
+    """All methods by full name. With `feedback`, the ext_proc response phase settles tickets, and tells
+    tokens by the header of this name. With `picker`, Envoy's requests are answered as the endpoint-picker
+    protocol has it."""
     answers = Answers(picker=picker)
     encode = answers.encode
 
     def open_ext_proc() -> _ExtProcCall:
-        return _ExtProcCall(ext_proc.ExtProcStream(router, answers, feedback=feedback))
+        return _ExtProcCall(
+            ext_proc.ExtProcStream(router, answers, feedback=feedback, tokens_header=tokens_header)
+        )
 
     def answer_headers(data: bytes) -> bytes:
         request = usual_request(data)

@@ -33,6 +33,7 @@ class RefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REFUSAL_REASON_TOO_LARGE: _ClassVar[RefusalReason]
     REFUSAL_REASON_TYPE_NOT_ALLOWED: _ClassVar[RefusalReason]
     REFUSAL_REASON_BUDGET_EXCEEDED: _ClassVar[RefusalReason]
+    REFUSAL_REASON_NO_HEALTHY_ENDPOINT: _ClassVar[RefusalReason]
 
 class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -41,6 +42,17 @@ class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_TIMEOUT: _ClassVar[Failure]
     FAILURE_RESET: _ClassVar[Failure]
     FAILURE_CANCELLED: _ClassVar[Failure]
+
+class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LEVEL_UNSPECIFIED: _ClassVar[Level]
+    LEVEL_HEALTHY: _ClassVar[Level]
+    LEVEL_STANDBY: _ClassVar[Level]
+    LEVEL_DEGRADED: _ClassVar[Level]
+    LEVEL_RESTING: _ClassVar[Level]
+    LEVEL_OUT: _ClassVar[Level]
+    LEVEL_SPENT: _ClassVar[Level]
+    LEVEL_GONE: _ClassVar[Level]
 BACKOFF_KIND_UNSPECIFIED: BackoffKind
 BACKOFF_KIND_NONE: BackoffKind
 BACKOFF_KIND_EXPONENTIAL: BackoffKind
@@ -61,11 +73,20 @@ REFUSAL_REASON_HEADER_REQUIRED: RefusalReason
 REFUSAL_REASON_TOO_LARGE: RefusalReason
 REFUSAL_REASON_TYPE_NOT_ALLOWED: RefusalReason
 REFUSAL_REASON_BUDGET_EXCEEDED: RefusalReason
+REFUSAL_REASON_NO_HEALTHY_ENDPOINT: RefusalReason
 FAILURE_UNSPECIFIED: Failure
 FAILURE_CONNECTION: Failure
 FAILURE_TIMEOUT: Failure
 FAILURE_RESET: Failure
 FAILURE_CANCELLED: Failure
+LEVEL_UNSPECIFIED: Level
+LEVEL_HEALTHY: Level
+LEVEL_STANDBY: Level
+LEVEL_DEGRADED: Level
+LEVEL_RESTING: Level
+LEVEL_OUT: Level
+LEVEL_SPENT: Level
+LEVEL_GONE: Level
 
 class Header(_message.Message):
     __slots__ = ("name", "value")
@@ -353,16 +374,48 @@ class RouteVerdict(_message.Message):
     def __init__(self, route: _Optional[str] = ..., priority: _Optional[int] = ..., enabled: _Optional[bool] = ..., matched: _Optional[bool] = ..., chosen: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[ConditionVerdict, _Mapping]]] = ...) -> None: ...
 
 class CandidateVerdict(_message.Message):
-    __slots__ = ("endpoint", "place", "why", "score")
+    __slots__ = ("endpoint", "place", "why", "score", "parts", "level", "marks", "state", "back_seconds", "health_score")
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    BACK_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_SCORE_FIELD_NUMBER: _ClassVar[int]
     endpoint: Endpoint
     place: int
     why: str
     score: float
-    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    parts: _containers.RepeatedCompositeFieldContainer[ScorePart]
+    level: Level
+    marks: _containers.RepeatedCompositeFieldContainer[Mark]
+    state: str
+    back_seconds: float
+    health_score: float
+    def __init__(self, endpoint: _Optional[_Union[Endpoint, _Mapping]] = ..., place: _Optional[int] = ..., why: _Optional[str] = ..., score: _Optional[float] = ..., parts: _Optional[_Iterable[_Union[ScorePart, _Mapping]]] = ..., level: _Optional[_Union[Level, str]] = ..., marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., state: _Optional[str] = ..., back_seconds: _Optional[float] = ..., health_score: _Optional[float] = ...) -> None: ...
+
+class ScorePart(_message.Message):
+    __slots__ = ("name", "score")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    score: float
+    def __init__(self, name: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+
+class Mark(_message.Message):
+    __slots__ = ("cause", "level", "why", "seconds_left")
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    cause: str
+    level: Level
+    why: str
+    seconds_left: float
+    def __init__(self, cause: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ..., why: _Optional[str] = ..., seconds_left: _Optional[float] = ...) -> None: ...
 
 class GateVerdict(_message.Message):
     __slots__ = ("gate", "condition", "seen", "refuses")
@@ -377,15 +430,17 @@ class GateVerdict(_message.Message):
     def __init__(self, gate: _Optional[str] = ..., condition: _Optional[str] = ..., seen: _Optional[str] = ..., refuses: _Optional[bool] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("answer", "routes", "split", "candidates", "gates")
+    __slots__ = ("answer", "routes", "split", "candidates", "gates", "notes")
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     GATES_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     answer: RouteResponse
     routes: _containers.RepeatedCompositeFieldContainer[RouteVerdict]
     split: str
     candidates: _containers.RepeatedCompositeFieldContainer[CandidateVerdict]
     gates: _containers.RepeatedCompositeFieldContainer[GateVerdict]
-    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteVerdict, _Mapping]]] = ..., split: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[CandidateVerdict, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateVerdict, _Mapping]]] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., routes: _Optional[_Iterable[_Union[RouteVerdict, _Mapping]]] = ..., split: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[CandidateVerdict, _Mapping]]] = ..., gates: _Optional[_Iterable[_Union[GateVerdict, _Mapping]]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -13,33 +13,21 @@ from google.protobuf.message import DecodeError
 
 from sidecar import names
 from sidecar.core.endpoint import canonical
-from sidecar.core.outcome import Failure, Outcome
+from sidecar.core.outcome import Outcome
 from sidecar.wire import entry_reader
-from sidecar.wire.entry_reader import FOREIGN, EntryReader, Report, seconds_of
+from sidecar.wire.entry_reader import (
+    FOREIGN,
+    EntryReader,
+    Report,
+    answered_by_endpoint,
+    first_byte_s,
+    in_the_end,
+    seconds_of,
+    tokens_of,
+)
 from sidecar.wire.fields import Unusual
+from sidecar.wire.flags import failure_of
 from sidecar.wire.shape import shape_of
-
-_FAILURES: Final[dict[str, Failure]] = {
-    "upstream_connection_failure": Failure.CONNECTION,
-    "upstream_request_timeout": Failure.TIMEOUT,
-    "duration_timeout": Failure.TIMEOUT,
-    "stream_idle_timeout": Failure.TIMEOUT,
-    "upstream_max_stream_duration_reached": Failure.TIMEOUT,
-    "upstream_remote_reset": Failure.RESET,
-    "upstream_connection_termination": Failure.RESET,
-    "upstream_protocol_error": Failure.RESET,
-    "local_reset": Failure.RESET,
-    "downstream_connection_termination": Failure.CANCELLED,
-    "downstream_remote_reset": Failure.CANCELLED,
-    "no_healthy_upstream": Failure.REFUSED,
-    "upstream_overflow": Failure.REFUSED,
-    "no_route_found": Failure.REFUSED,
-    "no_cluster_found": Failure.REFUSED,
-    "overload_manager": Failure.REFUSED,
-    "dns_resolution_failure": Failure.REFUSED,
-    "downstream_protocol_error": Failure.REFUSED,
-    "fault_injected": Failure.REFUSED,
-}
 
 _COMPILED: Final = not entry_reader.__file__.endswith(".py")
 """As plain Python the reader takes eight times as long as the library."""
@@ -112,27 +100,37 @@ def load_of_bin(value: str) -> str:
 
 
 def _outcome(entry: Any, common: Any) -> Outcome:
-    duration_s = -1.0
-    for field in ("duration", "time_to_last_downstream_tx_byte"):
-        if common.HasField(field):
-            duration = getattr(common, field)
-            duration_s = seconds_of(duration.seconds, duration.nanos)
-            break
+    ended = "duration" if common.HasField("duration") else "time_to_last_downstream_tx_byte"
+    response = entry.response
+    status = response.response_code.value
+    by_endpoint = answered_by_endpoint(response.response_code_details)
     return Outcome(
-        entry.response.response_code.value,
-        duration_s,
-        _failure(common.response_flags),
+        status,
+        _time_s(common, ended),
+        in_the_end(failure_of(common.response_flags), status, by_endpoint=by_endpoint),
         _served(common.upstream_remote_address),
         common.upstream_request_attempt_count or 1,
+        _tokens(common.metadata),
+        first_byte_s(
+            _time_s(common, "time_to_last_upstream_tx_byte"),
+            _time_s(common, "time_to_first_upstream_rx_byte"),
+        ),
     )
 
 
-def _failure(flags: Any) -> Failure:
-    for field, _ in flags.ListFields():
-        known = _FAILURES.get(field.name)
-        if known is not None:
-            return known
-    return Failure.NONE
+def _time_s(common: Any, field: str) -> float:
+    if not common.HasField(field):
+        return -1.0
+    duration = getattr(common, field)
+    return seconds_of(duration.seconds, duration.nanos)
+
+
+def _tokens(metadata: Any) -> int:
+    told = metadata.filter_metadata
+    if names.TOKENS_NAMESPACE not in told:
+        return -1
+    fields = told[names.TOKENS_NAMESPACE].fields
+    return tokens_of(fields[names.TOKENS_KEY].string_value) if names.TOKENS_KEY in fields else -1
 
 
 def _served(address: Any) -> str:
@@ -164,6 +162,8 @@ READER: Final = EntryReader(
     _up_to_the_digits(),
     names.LOAD_NAMESPACE.encode(),
     names.LOAD_KEY.encode(),
+    names.TOKENS_NAMESPACE.encode(),
+    names.TOKENS_KEY.encode(),
     served=lambda address: _served(_part(address_pb2.Address, address)),
-    failure=lambda flags: _failure(_part(accesslog_pb2.ResponseFlags, flags)),
+    failure=lambda flags: failure_of(_part(accesslog_pb2.ResponseFlags, flags)),
 )

@@ -89,6 +89,8 @@ class Answers:
 
     def _reply(self, reply: Reply) -> bytes:
         """A fixed reply is one object as long as its plan lives; a redirect makes one for each request."""
+        if reply.data is not None:  # large, and of its moment
+            return _reply(reply)
         kept = self._replies.get(reply.route)
         if kept is not None and kept[0] is reply:
             return kept[1]
@@ -191,9 +193,10 @@ def _reply(reply: Reply) -> bytes:
     response = ext_proc.ProcessingResponse()
     immediate = response.immediate_response
     immediate.status.code = reply.status
-    immediate.body = reply.body.encode()
+    immediate.body = reply.body.encode() if reply.data is None else reply.data
     for name, value in reply.headers:
-        _set(immediate.headers, name, _location(value) if name == "location" else value, Replace)
+        value = _location(value) if name == "location" else value
+        _set(immediate.headers, name, value, Replace if reply.data is None else Append)
     immediate.details = "sidecar_reply"
     encoded: bytes = response.SerializeToString()
     return encoded

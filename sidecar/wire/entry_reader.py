@@ -22,8 +22,11 @@ _LOG_ENTRY: Final = 0x0A  # HTTPAccessLogEntries.log_entry
 _COMMON_PROPERTIES: Final = 0x0A  # HTTPAccessLogEntry.common_properties
 _RESPONSE: Final = 0x22  # HTTPAccessLogEntry.response
 _RESPONSE_CODE: Final = 0x0A  # HTTPResponseProperties.response_code
+_RESPONSE_CODE_DETAILS: Final = 0x32  # HTTPResponseProperties.response_code_details
 
 # AccessLogCommon
+_TIME_TO_LAST_UPSTREAM_TX_BYTE: Final = 0x42
+_TIME_TO_FIRST_UPSTREAM_RX_BYTE: Final = 0x4A
 _TIME_TO_LAST_DOWNSTREAM_TX_BYTE: Final = 0x62
 _UPSTREAM_REMOTE_ADDRESS: Final = 0x6A
 _RESPONSE_FLAGS: Final = 0x82
@@ -41,6 +44,12 @@ _STRING_VALUE: Final = 0x1A  # Value.string_value
 
 _FIRST: Final = 0x08  # UInt32Value.value, Duration.seconds
 _SECOND: Final = 0x10  # Duration.nanos
+
+_VIA_UPSTREAM: Final = b"via_upstream"
+_REQUEST_TIMEOUT: Final = 408
+_LONGEST_S: Final = 1e8
+"""About three years: what takes longer was timed by a clock that jumped."""
+MOST_TOKENS: Final = 100_000_000
 
 _MOST_KEPT: Final = 4096
 _NO_DIGIT: Final = 0xFF
@@ -69,9 +78,12 @@ class _Told:
     def __init__(self) -> None:
         self.ticket: i64 = 0
         self.status: i64 = 0
+        self.by_endpoint = True
         self.duration_s = -1.0
+        self.first_byte_s = -1.0
         self.failure = Failure.NONE
         self.served = ""
+        self.tokens: i64 = -1
         self.attempts: i64 = 1
         self.going_on = False
         self.load = ""
@@ -82,7 +94,7 @@ class EntryReader:
     """`shape` is that of a StreamAccessLogsMessage.
 
     `ours` is the entry of filter_metadata for our `namespace`, without its tag and up to the ticket's digits.
-    `load_namespace` and `load_key` are where a load report stands.
+    `load_namespace` and `load_key` are where a load report stands, the next two where tokens are told.
     `served` and `failure` read an Address and ResponseFlags, or raise Unusual. There are few different ones,
     so what they say is kept.
     """
@@ -94,6 +106,8 @@ class EntryReader:
         ours: bytes,
         load_namespace: bytes,
         load_key: bytes,
+        tokens_namespace: bytes,
+        tokens_key: bytes,
         served: Callable[[bytes], str],
         failure: Callable[[bytes], Failure],
     ) -> None:
@@ -102,6 +116,8 @@ class EntryReader:
         self._ours: Final = ours
         self._load_namespace: Final = load_namespace
         self._load_key: Final = load_key
+        self._tokens_namespace: Final = tokens_namespace
+        self._tokens_key: Final = tokens_key
         self._read_served: Final = served
         self._read_failure: Final = failure
         self._served: Final[dict[bytes, str]] = {}
@@ -166,7 +182,7 @@ class EntryReader:
                     raise Unusual
                 response = True
                 begin, stop = span(data, at, end)
-                told.status = self._status(data, begin, stop)
+                self._response(data, begin, stop, told)
                 at = stop
             else:
                 at = passed(self._shape, self._entry_row, tag, data, at, end, DEEPEST)
@@ -178,12 +194,22 @@ class EntryReader:
             return FOREIGN
         return Report(
             told.ticket,
-            Outcome(told.status, told.duration_s, told.failure, told.served, told.attempts),
+            Outcome(
+                told.status,
+                told.duration_s,
+                in_the_end(told.failure, told.status, by_endpoint=told.by_endpoint),
+                told.served,
+                told.attempts,
+                told.tokens,
+                told.first_byte_s,
+            ),
             told.load,
         )
 
     def _common_properties(self, data: bytes, at: i64, end: i64, told: _Told) -> None:
         last_byte_s = -1.0
+        asked_s = -1.0
+        began_s = -1.0
         seen: i64 = 0
         number: i64
         while at < end:
@@ -202,6 +228,8 @@ class EntryReader:
                 _METADATA,
                 _UPSTREAM_REMOTE_ADDRESS,
                 _TIME_TO_LAST_DOWNSTREAM_TX_BYTE,
+                _TIME_TO_FIRST_UPSTREAM_RX_BYTE,
+                _TIME_TO_LAST_UPSTREAM_TX_BYTE,
                 _RESPONSE_FLAGS,
             ):
                 at = passed(self._shape, self._common_row, tag, data, at, end, DEEPEST)
@@ -219,6 +247,10 @@ class EntryReader:
                     told.served = self._served_by(data[begin:stop])
                 elif tag == _TIME_TO_LAST_DOWNSTREAM_TX_BYTE:
                     last_byte_s = _duration_s(data, begin, stop)
+                elif tag == _TIME_TO_FIRST_UPSTREAM_RX_BYTE:
+                    began_s = _duration_s(data, begin, stop)
+                elif tag == _TIME_TO_LAST_UPSTREAM_TX_BYTE:
+                    asked_s = _duration_s(data, begin, stop)
                 else:
                     told.failure = self._failure(data[begin:stop])
                 at = stop
@@ -226,6 +258,7 @@ class EntryReader:
             raise Unusual
         if not seen & (1 << (_DURATION >> 3)):
             told.duration_s = last_byte_s
+        told.first_byte_s = first_byte_s(asked_s, began_s)
 
     def _ticket(self, data: bytes, at: i64, end: i64, told: _Told) -> i64:
         """Of Metadata: the last of ours, as protobuf keeps the last of a key; 0 when there is none."""
@@ -259,40 +292,31 @@ class EntryReader:
         if stop != end:
             raise Unusual
         if name == self._load_namespace:
-            told.load = self._load(data, begin, stop)
+            told.load = _text(data, begin, stop, self._load_key)
+        elif name == self._tokens_namespace:
+            told.tokens = tokens_of(_text(data, begin, stop, self._tokens_key))
 
-    def _load(self, data: bytes, at: i64, end: i64) -> str:
-        """Of a Struct with this one field, which is a text."""
-        for tag, wanted in ((_FIELD, b""), (_KEY, self._load_key), (_VALUE, b""), (_STRING_VALUE, b"")):
-            if at >= end or data[at] != tag:
-                raise Unusual
-            at, stop = span(data, at + 1, end)
-            if wanted:
-                if data[at:stop] != wanted:
-                    raise Unusual
-                at = stop
-            elif stop != end:
-                raise Unusual
-        return data[at:end].decode()
-
-    def _status(self, data: bytes, at: i64, end: i64) -> i64:
+    def _response(self, data: bytes, at: i64, end: i64, told: _Told) -> None:
         """Of HTTPResponseProperties."""
-        status: i64 = 0
         seen = False
         while at < end:
             tag, at = varint(data, at)
-            if tag != _RESPONSE_CODE:
+            if tag == _RESPONSE_CODE_DETAILS:
+                begin, stop = span(data, at, end)
+                details = data[begin:stop]
+                told.by_endpoint = details == _VIA_UPSTREAM or _answered(details)
+                at = stop
+            elif tag != _RESPONSE_CODE:
                 at = passed(self._shape, self._response_row, tag, data, at, end, DEEPEST)
             elif seen:
                 raise Unusual
             else:
                 seen = True
                 begin, stop = span(data, at, end)
-                status, _ = _numbers(data, begin, stop)
+                told.status, _ = _numbers(data, begin, stop)
                 at = stop
         if at != end:
             raise Unusual
-        return status
 
     def _served_by(self, address: bytes) -> str:
         served = self._served.get(address)
@@ -313,14 +337,70 @@ class EntryReader:
         return failure
 
 
+def _text(data: bytes, at: i64, end: i64, key: bytes) -> str:
+    """Of a Struct with this one field, which is a text."""
+    for tag, wanted in ((_FIELD, b""), (_KEY, key), (_VALUE, b""), (_STRING_VALUE, b"")):
+        if at >= end or data[at] != tag:
+            raise Unusual
+        at, stop = span(data, at + 1, end)
+        if wanted:
+            if data[at:stop] != wanted:
+                raise Unusual
+            at = stop
+        elif stop != end:
+            raise Unusual
+    return data[at:end].decode()
+
+
 def _duration_s(data: bytes, at: i64, end: i64) -> float:
     seconds, nanos = _numbers(data, at, end)
     return seconds_of(seconds, nanos)
 
 
 def seconds_of(seconds: int, nanos: int) -> float:
-    """Of the parts of a Duration."""
-    return seconds + nanos * 1e-9
+    """Of the parts of a Duration; -1 for one that cannot be, by a clock that ran backwards or jumped."""
+    length_s = seconds + nanos * 1e-9
+    return length_s if 0.0 <= length_s <= _LONGEST_S else -1.0
+
+
+def first_byte_s(asked_s: float, began_s: float) -> float:
+    """How long the endpoint took, by when Envoy had sent the whole request and when the answer began.
+
+    So a client's slow upload is not the endpoint's. One that answers before it has read all is timed from the
+    beginning. Negative where there was no answer.
+    """
+    return began_s - asked_s if 0.0 <= asked_s <= began_s else began_s
+
+
+def in_the_end(failure: Failure, status: int, *, by_endpoint: bool) -> Failure:
+    """What the failure that a flag tells comes to with the other facts.
+
+    Envoy says 408 when the request itself was not complete in time. Where no flag tells, and no endpoint
+    answered, it is Envoy that did.
+    """
+    if failure is Failure.TIMEOUT and status == _REQUEST_TIMEOUT:
+        return Failure.CANCELLED
+    if failure is Failure.NONE and not by_endpoint:
+        return Failure.REFUSED
+    return failure
+
+
+def tokens_of(text: str) -> int:
+    """The number that an endpoint tells; -1 where it is none, or more than any request takes."""
+    if not 0 < len(text) <= 9 or not text.isascii() or not text.isdigit():
+        return -1
+    number = int(text)
+    return number if number <= MOST_TOKENS else -1
+
+
+def answered_by_endpoint(details: str) -> bool:
+    """Whether an endpoint answered, by `response_code_details`: "via_upstream", or a filter's word that ends
+    so. Where Envoy says nothing, one did."""
+    return not details or details.endswith("via_upstream")
+
+
+def _answered(details: bytes) -> bool:
+    return answered_by_endpoint(details.decode())
 
 
 def _numbers(data: bytes, at: i64, end: i64) -> tuple[i64, i64]:

@@ -20,10 +20,12 @@ from google.protobuf.message import DecodeError
 from sidecar import names
 from sidecar.core.decision import Answer, Decision
 from sidecar.core.outcome import Outcome
+from sidecar.core.plan import Route
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.request import Headers, Request
 from sidecar.wire.answers import Answers
 from sidecar.wire.body import Arriving, Said
+from sidecar.wire.copy import Copy
 from sidecar.wire.reader import request_body, request_of_headers
 from sidecar.wire.request import headers_of_map, usual_request
 from sidecar.wire.response import response_of
@@ -32,6 +34,8 @@ LARGEST_CHUNK: Final = 62_000
 """Bytes of body in one message; Envoy refuses streamed chunks of 64 KiB and more."""
 
 _FULL_DUPLEX: Final = processing_mode_pb2.ProcessingMode.FULL_DUPLEX_STREAMED
+_STREAMED: Final = processing_mode_pb2.ProcessingMode.STREAMED
+_RESPONSE: Final = ("response_headers", "response_body", "response_trailers")
 _HANDED_OVER: Final = (_FULL_DUPLEX, processing_mode_pb2.ProcessingMode.GRPC)
 TOO_LARGE: Final = Refusal(Reason.TOO_LARGE)
 
@@ -81,18 +85,28 @@ class Router(Protocol):
     def refusal(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes | None:
         """What the gates say to a request that was let in, by what is known of it now."""
 
+    def wants(self, route: str, question: str) -> bool:
+        """Whether a copy of what is answered to this is worth taking."""
+
+    def keep(self, route: str, question: str, headers: Headers, body: bytes) -> None:
+        """The whole answer, for when nobody is left."""
+
     def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
-        """The response phase of a decided request came; `load` is what the endpoint said of itself."""
+        """The response of a decided request begins now; `load` is what the endpoint said of itself."""
+
+    def left(self, ticket_id: int) -> None:
+        """The stream of a decided request ended before there was a response."""
 
 
 class ExtProcStream:
     """The phases of one HTTP request. `finished` says that the peer should be told no more."""
 
-    def __init__(self, router: Router, answers: Answers, *, feedback: bool) -> None:
-        """With `feedback`, the response's headers settle the ticket."""
+    def __init__(self, router: Router, answers: Answers, *, feedback: bool, tokens_header: str = "") -> None:
+        """With `feedback`, the response's headers settle the ticket; one of them may tell tokens."""
         self._router: Final = router
         self._answers: Final = answers
         self._feedback: Final = feedback
+        self._tokens_header: Final = tokens_header
         self._ticket_id = 0
         self._decided = False
         self._request_mode = 0
@@ -100,6 +114,8 @@ class ExtProcStream:
         self._waiting: _Waiting | None = None
         self._owed = False
         self._refused = False
+        self._keeping_route: Route | None = None
+        self._copy: Copy | None = None
         self.finished = False
 
     @property
@@ -152,13 +168,24 @@ class ExtProcStream:
             return ()
         if phase == "request_trailers":
             return self._trailers()
+        if self._keeping_route is not None and phase in _RESPONSE:
+            if self._copy is not None:
+                self._copied(phase, message, self._keeping_route.name, self._copy)
+            self._unless_wanted()
         if phase == "response_headers" and self._feedback and self._ticket_id:
-            outcome, load = response_of(message)
+            outcome, load = response_of(message, self._tokens_header)
             self._router.responded(self._ticket_id, outcome, load)
             self._ticket_id = 0
             if load:
                 return (_WITHOUT_LOAD,)
         return (_GO_ON[phase],)
+
+    def closed(self) -> None:
+        """The stream is over, by whoever ended it. With `feedback`, what has no response then gets none: the
+        client went away, and its ticket need not wait for the end of its lease."""
+        if self._feedback and self._ticket_id:
+            self._router.left(self._ticket_id)
+            self._ticket_id = 0
 
     def _begun(self, message: Any) -> Iterable[bytes]:
         head = message.request_headers
@@ -171,7 +198,36 @@ class ExtProcStream:
         self._decided = True
         self._owed = self._request_mode in _HANDED_OVER and not head.end_of_stream
         request = request_of_headers(headers, Said(headers, metadata), ends=head.end_of_stream)
-        return (self._router.answer(request, self._encode),)
+        answer = self._router.answer(request, self._encode)
+        if self._keeping_route is not None and self._response_mode == _STREAMED:
+            self._copy = self._copy_of_answer(request, self._keeping_route)
+            if not self._feedback:
+                self._unless_wanted()
+        return (answer,)
+
+    def _copy_of_answer(self, request: Request, route: Route) -> Copy | None:
+        """Where it is worth one."""
+        if route.keeping is None or request.method != "GET":
+            return None
+        question = route.keeping.question(request)
+        return Copy(route.keeping, question) if self._router.wants(route.name, question) else None
+
+    def _copied(self, phase: str, message: Any, route: str, copy: Copy) -> None:
+        """The next part of the response. Envoy keeps the bytes: it waits for an answer, and no longer."""
+        if phase == "response_headers":
+            head = message.response_headers
+            copy.begin(headers_of_map(head.headers), end=head.end_of_stream)
+        elif phase == "response_body":
+            copy.add(message.response_body.body, end=message.response_body.end_of_stream)
+        if copy.complete:
+            self._router.keep(route, copy.question, copy.headers, copy.body())
+        if copy.over:
+            self._copy = None
+
+    def _unless_wanted(self) -> None:
+        """Without a copy nothing more of the response is wanted. Without the stream Envoy goes on alone."""
+        if self._copy is None and self._response_mode == _STREAMED and not self._owed:
+            self.finished = True
 
     def _body(self, part: memoryview, *, last: bool) -> Iterable[bytes]:
         """The next part of a body in full duplex."""
@@ -228,6 +284,8 @@ class ExtProcStream:
             self._refused = True
         elif answer.ticket is not None:
             self._ticket_id = answer.ticket.id
+            if answer.route.keeping is not None:
+                self._keeping_route = answer.route
         return self._answers.encode(answer)
 
 

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from sidecar.core.decision import Answer, Decision
 from sidecar.core.endpoint import Endpoint, canonical
-from sidecar.core.explanation import Explanation
+from sidecar.core.explanation import Explanation, back_in
 from sidecar.core.filters.base import MOST_WISHES, MOST_WORDS
 from sidecar.core.outcome import Failure, Outcome
 from sidecar.core.refusal import Reason, Refusal
@@ -24,6 +24,15 @@ from sidecar.wire.request import request_of
 REASONS: Final[dict[Reason, route_pb2.RefusalReason]] = {
     reason: getattr(route_pb2, f"REFUSAL_REASON_{reason.name}") for reason in Reason
 }
+_LEVELS: Final = (
+    route_pb2.LEVEL_HEALTHY,
+    route_pb2.LEVEL_STANDBY,
+    route_pb2.LEVEL_DEGRADED,
+    route_pb2.LEVEL_RESTING,
+    route_pb2.LEVEL_OUT,
+    route_pb2.LEVEL_SPENT,
+    route_pb2.LEVEL_GONE,
+)
 _MOST_TOKENS: Final = 100_000_000
 _UNSENDABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _FAILURES: Final = {
@@ -178,7 +187,7 @@ def _fill_reply(message: route_pb2.Reply, reply: Reply) -> None:
     message.status = reply.status
     for name, value in reply.headers:
         message.headers.add(name=name, value=value)
-    message.body = reply.body.encode()
+    message.body = reply.body.encode() if reply.data is None else reply.data
 
 
 def _fill(message: route_pb2.Decision, decision: Decision) -> None:
@@ -249,7 +258,7 @@ def reason(decision: Decision) -> str:
 
 def explanation_message(explanation: Explanation, path: str = "") -> route_pb2.ExplainResponse:
     answer = answer_message(explanation.answer, path)
-    response = route_pb2.ExplainResponse(answer=answer, split=explanation.split)
+    response = route_pb2.ExplainResponse(answer=answer, split=explanation.split, notes=explanation.notes)
     for gate in explanation.gates:
         response.gates.add(gate=gate.gate, condition=gate.text, seen=gate.seen, refuses=gate.refuses)
     for verdict in explanation.routes:
@@ -263,8 +272,24 @@ def explanation_message(explanation: Explanation, path: str = "") -> route_pb2.E
         for condition in verdict.conditions:
             route.conditions.add(condition=condition.text, seen=condition.seen, held=condition.held)
     for candidate in explanation.candidates:
-        entry = response.candidates.add(place=candidate.place, why=candidate.why, score=candidate.score)
+        entry = response.candidates.add(
+            place=candidate.place,
+            why=candidate.why,
+            score=candidate.score,
+            level=_LEVELS[candidate.level],
+            state=candidate.state,
+            health_score=candidate.health,
+        )
         _endpoint(entry.endpoint, candidate.endpoint)
+        for name, score in candidate.parts:
+            entry.parts.add(name=name, score=score)
+        for mark in candidate.marks:
+            entry.marks.add(
+                cause=mark.cause, level=_LEVELS[mark.level], why=mark.why, seconds_left=mark.left_s
+            )
+        back_s = back_in(candidate.marks) if candidate.marks else None
+        if back_s is not None:
+            entry.back_seconds = back_s
     return response
 
 

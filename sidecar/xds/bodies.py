@@ -37,7 +37,7 @@ from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from envoy.type.matcher.v3.string_pb2 import StringMatcher
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.wrappers_pb2 import UInt64Value
+from google.protobuf.wrappers_pb2 import BoolValue, UInt64Value
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3.matcher_pb2 import Matcher
 
@@ -50,6 +50,7 @@ from sidecar.names import (
     JWT_NAMESPACE,
     PHASES_METADATA,
     SUBSET_NAMESPACE,
+    WITH_ANSWER,
     WITH_BODY,
 )
 from sidecar.xds.parts import duration, packed
@@ -132,6 +133,7 @@ class Bodies:
                 (place, _with_fields(config, undecided, place, self._fields[place.prefix], held))
                 for place in _places(needed, "fields")
             ),
+            *((place, _with_answer(undecided, place)) for place in _places(needed, "answer")),
         ]
         for number, (_, route) in enumerate(made):
             route.name = f"{route.name} {number + 1}"
@@ -178,7 +180,7 @@ def filters_before(config: schema.Config) -> list[HttpFilter]:
 def forwarded(config: schema.Config) -> MetadataOptions.MetadataNamespaces | None:
     """The metadata that the sidecar is told; None for none."""
     told = namespaces(config)
-    if any(need.something for need in needs(config)):
+    if any(need.of_the_body for need in needs(config)):
         told.append(BODY_NAMESPACE)
     if config.envoy.endpoint_picker:
         told.append(SUBSET_NAMESPACE)
@@ -240,6 +242,27 @@ def _with_body(config: schema.Config, undecided: Route, place: Place, asked: lis
     return made
 
 
+def _with_answer(undecided: Route, place: Place) -> Route:
+    """The response comes to the sidecar part by part. Where it gives no answer, or ends the stream, Envoy
+    goes on with the response; a request without a decision is refused all the same, by having none."""
+    made = _like(undecided, "answer", place, [_GET])
+    mode = ProcessingMode(
+        request_header_mode=ProcessingMode.SEND,
+        response_header_mode=ProcessingMode.SEND,
+        request_body_mode=ProcessingMode.NONE,
+        response_body_mode=ProcessingMode.STREAMED,
+        request_trailer_mode=ProcessingMode.SKIP,
+        response_trailer_mode=ProcessingMode.SKIP,
+    )
+    overrides = ExtProcOverrides(
+        processing_mode=mode,
+        grpc_initial_metadata=[HeaderValue(key=PHASES_METADATA, value=WITH_ANSWER)],
+        failure_mode_allow=BoolValue(value=True),
+    )
+    made.typed_per_filter_config[_EXT_PROC].CopyFrom(packed(ExtProcPerRoute(overrides=overrides)))
+    return made
+
+
 def _give_cluster(made: Route) -> None:
     """Some limits count on routes with a cluster only. Where there is no decision, there is none: a 503."""
     made.ClearField("direct_response")
@@ -284,6 +307,7 @@ _JSON_BODY: Final = [
     _matching("content-encoding", _PLAIN, treat_missing_header_as_empty=True),
     _absent("upgrade"),
 ]
+_GET: Final = HeaderMatcher(name=":method", string_match=StringMatcher(exact="GET"))
 _NO_LENGTH: Final = [
     _absent("content-length"),
     _absent("upgrade"),

@@ -11,8 +11,9 @@ from envoy.extensions.resource_monitors.downstream_connections.v3.downstream_con
 
 from sidecar.config import schema
 from sidecar.names import SIDECAR_CLUSTER
+from sidecar.xds.cache import add_inner, cached_routes
 from sidecar.xds.clusters import copies_cluster, needs_dns, sidecar_cluster, user_cluster
-from sidecar.xds.listener import listener
+from sidecar.xds.listener import inner_listener, listener
 from sidecar.xds.parts import local, packed
 from sidecar.xds.retries import joint_clusters
 from sidecar.xds.routes import HIGH, REFUSE, has_own_route
@@ -38,6 +39,9 @@ def bootstrap(config: schema.Config) -> Bootstrap:
             made.static_resources.clusters.append(copies_cluster(name, cluster))
     made.static_resources.clusters.extend(joint_clusters(config))
     made.static_resources.clusters.append(sidecar_cluster(config.listen))
+    if cached_routes(config):
+        made.static_resources.listeners.append(inner_listener(config))
+        add_inner(made)
     return made
 
 
@@ -52,6 +56,11 @@ def notes(config: schema.Config) -> list[str]:
                 f"clusters.{name} has host names: Envoy resolves them, and finds one endpoint by its address "
                 "in this file. It follows no list of names: a retry in the cluster asks the same one again."
             )
+    if cached_routes(config):
+        said.append(
+            "Some routes have a cache: Envoy's filter for it is marked as work in progress by its authors, "
+            "and what it holds in memory has no bound."
+        )
     return said
 
 

@@ -17,6 +17,8 @@ from envoy.config.core.v3.protocol_pb2 import Http1ProtocolOptions, Http2Protoco
 from envoy.config.core.v3.protocol_pb2 import HttpProtocolOptions as CommonOptions
 from envoy.config.endpoint.v3.endpoint_components_pb2 import Endpoint, LbEndpoint, LocalityLbEndpoints
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.extensions.clusters.common.dns.v3.dns_pb2 import V4_PREFERRED
+from envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from envoy.extensions.load_balancing_policies.override_host.v3.override_host_pb2 import OverrideHost
 from envoy.extensions.load_balancing_policies.round_robin.v3.round_robin_pb2 import RoundRobin
 from envoy.extensions.load_balancing_policies.subset.v3.subset_pb2 import Subset
@@ -36,10 +38,11 @@ MANY: Final = 65536
 _SIDECAR_CONNECT_S: Final = 0.25
 _SIDECAR_IDLE_S: Final = 30.0
 _SIDECAR_PING_S: Final = 2.0
+_SIDECAR_KEEPALIVE: Final = schema.KeepAlive.model_validate({"time": "30s", "interval": "5s"})
 _COPIES: Final = 1024
 """At the same time to one cluster; what is above gets no copy."""
 _COPY_S: Final = 30.0
-_NO_LIMITS: Final = schema.Connections()
+_DNS: Final = "envoy.cluster.dns"
 _POLICY: Final = "envoy.load_balancing_policies."
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -53,17 +56,18 @@ def user_cluster(name: str, cluster: schema.Cluster, *, classes: bool = False) -
     fallback = _by_name() if by_name else _round_robin()
     made = Cluster(
         name=name,
-        type=Cluster.STRICT_DNS if by_name else Cluster.STATIC,
-        dns_lookup_family=Cluster.V4_PREFERRED if by_name else Cluster.AUTO,
         connect_timeout=duration(cluster.connect_timeout),
         circuit_breakers=limits(cluster.connections, classes=classes),
         load_balancing_policy=_policies("override_host", _override_host(fallback)),
         load_assignment=_assignment(name, [_endpoint(one, by_name=by_name) for one in cluster.endpoints]),
     )
-    if cluster.connections.idle is not None:
-        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(
-            _http1(CommonOptions(idle_timeout=duration(cluster.connections.idle)))
-        )
+    made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(
+        _http1(CommonOptions(idle_timeout=duration(cluster.connections.idle)))
+    )
+    if cluster.connections.keepalive is not None:
+        made.upstream_connection_options.CopyFrom(_kept_alive(cluster.connections.keepalive))
+    if by_name:
+        made.cluster_type.CopyFrom(_resolved(cluster.dns))
     if any(endpoint.weight == 0 for endpoint in cluster.endpoints):
         # Above 0, Envoy would send requests to draining endpoints rather than overload the others.
         made.common_lb_config.healthy_panic_threshold.CopyFrom(Percent(value=0.0))
@@ -85,7 +89,9 @@ def copies_cluster(name: str, cluster: schema.Cluster) -> Cluster:
     # The endpoint that the sidecar names in metadata is meant for the request, not for its copy.
     made.load_balancing_policy.CopyFrom(_round_robin())
     made.circuit_breakers.CopyFrom(limits(schema.Connections(max=_COPIES, pending=_COPIES, requests=_COPIES)))
-    options = _http1(CommonOptions(max_stream_duration=duration(_COPY_S)))
+    options = _http1(
+        CommonOptions(max_stream_duration=duration(_COPY_S), idle_timeout=duration(cluster.connections.idle))
+    )
     made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(options)
     return made
 
@@ -117,10 +123,7 @@ def sidecar_cluster(listen: schema.Listen) -> Cluster:
         ),
     )
     if not local:
-        keepalive = TcpKeepalive(
-            keepalive_time=number(30), keepalive_interval=number(5), keepalive_probes=number(3)
-        )
-        cluster.upstream_connection_options.CopyFrom(UpstreamConnectionOptions(tcp_keepalive=keepalive))
+        cluster.upstream_connection_options.CopyFrom(_kept_alive(_SIDECAR_KEEPALIVE))
     return cluster
 
 
@@ -142,6 +145,21 @@ def sidecar_address(listen: schema.Listen) -> str:
 
 def needs_dns(endpoint: schema.Endpoint) -> bool:
     return ip_of(host_and_port(endpoint.address)[0]) is None
+
+
+def _resolved(dns: schema.Dns) -> Cluster.CustomClusterType:
+    """Every address that the names have; an endpoint for each."""
+    # At random up to the longest, so that not all sidecars ask a name server that has come back at once.
+    failed = DnsCluster.RefreshRate(
+        base_interval=duration(dns.failure_refresh), max_interval=duration(dns.failure_refresh)
+    )
+    asked = DnsCluster(
+        dns_refresh_rate=duration(dns.refresh),
+        dns_failure_refresh_rate=failed,
+        respect_dns_ttl=dns.respect_ttl,
+        dns_lookup_family=V4_PREFERRED,
+    )
+    return Cluster.CustomClusterType(name=_DNS, typed_config=packed(asked))
 
 
 def _override_host(fallback: LoadBalancingPolicy) -> OverrideHost:
@@ -192,6 +210,17 @@ def _assignment(name: str, endpoints: list[LbEndpoint]) -> ClusterLoadAssignment
     return ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)])
 
 
+def _kept_alive(written: schema.KeepAlive) -> UpstreamConnectionOptions:
+    """The system counts whole seconds."""
+    return UpstreamConnectionOptions(
+        tcp_keepalive=TcpKeepalive(
+            keepalive_time=number(max(round(written.time), 1)),
+            keepalive_interval=number(max(round(written.interval), 1)),
+            keepalive_probes=number(written.probes),
+        )
+    )
+
+
 def _http1(common: CommonOptions) -> Any:
     options = HttpProtocolOptions(
         common_http_protocol_options=common,
@@ -203,11 +232,11 @@ def _http1(common: CommonOptions) -> Any:
     return packed(options)
 
 
-def limits(own: schema.Connections = _NO_LIMITS, *, classes: bool = False) -> CircuitBreakers:
+def limits(own: schema.Connections = schema.UNBOUNDED, *, classes: bool = False) -> CircuitBreakers:
     """With `classes`, requests of class high have room of their own: Envoy's would be 1024 of each."""
     made = CircuitBreakers(thresholds=[_thresholds(own)])
     if classes:
-        made.thresholds.append(_thresholds(schema.Connections()))
+        made.thresholds.append(_thresholds(schema.UNBOUNDED))
         made.thresholds[0].priority = DEFAULT
         made.thresholds[1].priority = HIGH
     return made

@@ -33,9 +33,12 @@ from sidecar.names import (
     METADATA_NAMESPACE,
     PHASES_METADATA,
     SIDECAR_CLUSTER,
+    TOKENS_KEY,
+    TOKENS_NAMESPACE,
 )
-from sidecar.wire.response import ADDRESS_ATTRIBUTE, ATTEMPTS_ATTRIBUTE
+from sidecar.wire.response import ATTRIBUTES
 from sidecar.xds.bodies import filters_before, forwarded
+from sidecar.xds.cache import filters_for_cache, filters_told
 from sidecar.xds.parts import duration, packed
 from sidecar.xds.routes import REFUSE, gives_cookies, makes_faults
 
@@ -45,22 +48,53 @@ _REFUSED: Final = HttpStatus(code=503)
 def filters(config: schema.Config) -> list[HttpFilter]:
     made = filters_before(config)
     made.append(HttpFilter(name="envoy.filters.http.ext_proc", typed_config=packed(_ask_sidecar(config))))
+    made += filters_for_cache(config)
+    made += _fetching(config)
+    return made
+
+
+def inner_filters(config: schema.Config) -> list[HttpFilter]:
+    """Of the listener that the cache fetches from."""
+    return [*filters_told(), *_fetching(config)]
+
+
+def _fetching(config: schema.Config) -> list[HttpFilter]:
+    made: list[HttpFilter] = []
     if makes_faults(config):
         made.append(HttpFilter(name="envoy.filters.http.fault", typed_config=packed(_as_told())))
-    if told_by_log(config):
-        made.append(_load_reports())
+    if rules := _told_by_log(config):
+        made.append(
+            HttpFilter(
+                name="envoy.filters.http.header_to_metadata",
+                typed_config=packed(HeaderToMetadata(response_rules=rules)),
+            )
+        )
     made.append(HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router())))
     return made
 
 
-def told_by_log(config: schema.Config) -> bool:
-    """Whether endpoints' load reports come with the access log. A response that the sidecar sees has them."""
-    return config.envoy.load_reports and not config.envoy.shows_responses
+def _told_by_log(config: schema.Config) -> list[HeaderToMetadata.Rule]:
+    """The headers of responses that Envoy puts where its access log finds them. Load reports are taken out:
+    no client is to see them."""
+    if config.envoy.shows_responses:
+        return []
+    rules: list[HeaderToMetadata.Rule] = []
+    if config.envoy.load_reports:
+        rules += _load_reports()
+    if config.envoy.tokens is not None:
+        rules.append(
+            HeaderToMetadata.Rule(
+                header=config.envoy.tokens.header.lower(),
+                on_header_present=HeaderToMetadata.KeyValuePair(
+                    metadata_namespace=TOKENS_NAMESPACE, key=TOKENS_KEY
+                ),
+            )
+        )
+    return rules
 
 
-def _load_reports() -> HttpFilter:
-    """Takes them out of the response, which no client is to see, and puts them where the access log looks."""
-    rules = [
+def _load_reports() -> list[HeaderToMetadata.Rule]:
+    return [
         HeaderToMetadata.Rule(
             header=header,
             on_header_present=HeaderToMetadata.KeyValuePair(metadata_namespace=LOAD_NAMESPACE, key=key),
@@ -68,10 +102,6 @@ def _load_reports() -> HttpFilter:
         )
         for header, key in zip(LOAD_HEADERS, (LOAD_KEY, LOAD_BIN_KEY), strict=True)
     ]
-    return HttpFilter(
-        name="envoy.filters.http.header_to_metadata",
-        typed_config=packed(HeaderToMetadata(response_rules=rules)),
-    )
 
 
 def _as_told() -> HTTPFault:
@@ -114,7 +144,7 @@ def _ask_sidecar(config: schema.Config) -> ExternalProcessor:
         ),
     )
     if on_response == ProcessingMode.SEND:
-        asked.response_attributes.extend((ADDRESS_ATTRIBUTE, ATTEMPTS_ATTRIBUTE))
+        asked.response_attributes.extend(ATTRIBUTES)
     else:  # lets the sidecar answer and end each stream at once
         asked.grpc_service.initial_metadata.add(key=PHASES_METADATA, value=HEADERS_ONLY)
     asked.status_on_error.CopyFrom(_REFUSED)

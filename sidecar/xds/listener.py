@@ -18,7 +18,8 @@ from sidecar.config import schema
 from sidecar.names import ENVOY_PREFIX, INTERNAL_HEADERS, INTERNAL_PREFIX
 from sidecar.xds.access_log import outcomes
 from sidecar.xds.bodies import connection_bytes
-from sidecar.xds.filters import filters
+from sidecar.xds.cache import INNER
+from sidecar.xds.filters import filters, inner_filters
 from sidecar.xds.parts import duration, extension, local, number, packed
 from sidecar.xds.routes import route_configuration
 
@@ -42,6 +43,24 @@ def listener(config: schema.Config) -> Listener:
     if held is not None:
         made.per_connection_buffer_limit_bytes.CopyFrom(number(held))
     return made
+
+
+def inner_listener(config: schema.Config) -> Listener:
+    """Within Envoy, for what the cache fetches. It asks the sidecar nothing, and changes no header itself."""
+    manager = HttpConnectionManager(
+        stat_prefix="cached",
+        use_remote_address=BoolValue(value=False),
+        stream_idle_timeout=duration(_stream_idle_s(config)),
+        http_filters=inner_filters(config),
+        route_config=route_configuration(config, inner=True),
+        access_log=[] if config.envoy.shows_responses else [outcomes()],
+    )
+    one = Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(manager))
+    return Listener(
+        name=INNER,
+        internal_listener=Listener.InternalListenerConfig(),
+        filter_chains=[FilterChain(filters=[one])],
+    )
 
 
 def _manager(config: schema.Config) -> HttpConnectionManager:

@@ -42,6 +42,7 @@ from sidecar.names import (
     ROUTE_HEADER,
 )
 from sidecar.xds.bodies import Bodies, route_bytes
+from sidecar.xds.cache import say_lifetime, through_cache
 from sidecar.xds.clusters import copies_of
 from sidecar.xds.parts import duration, packed
 from sidecar.xds.retries import waits_of
@@ -55,8 +56,11 @@ HIGH: Final = "high"
 _NAME: Final = "by_decision"
 
 
-def route_configuration(config: schema.Config) -> RouteConfiguration:
-    """The sidecar's cluster for every request, else the cluster of `on_error`, else a 503."""
+def route_configuration(config: schema.Config, *, inner: bool = False) -> RouteConfiguration:
+    """The sidecar's cluster for every request, else the cluster of `on_error`, else a 503.
+
+    `inner` is for the listener that the cache fetches from.
+    """
     host = VirtualHost(
         name=_NAME,
         domains=["*"],
@@ -70,7 +74,7 @@ def route_configuration(config: schema.Config) -> RouteConfiguration:
     own = [route for route in config.routes if has_own_route(route)]
     undecided = _undecided(config.on_error)
     usual = Bodies(config).usual(_decided("decided"), undecided)
-    found = _found(own, _usual(usual) if isinstance(usual, list) else Matcher.OnMatch(matcher=usual))
+    found = _found(own, inner, _usual(usual) if isinstance(usual, list) else Matcher.OnMatch(matcher=usual))
     mirrored: dict[str, list[schema.Route]] = {}
     for route in config.routes:
         if route.mirror is not None:
@@ -79,6 +83,7 @@ def route_configuration(config: schema.Config) -> RouteConfiguration:
         copying = {
             to: _copying(
                 [route for route in routes if has_own_route(route)],
+                inner,
                 undecided,
                 copies_of(to) if config.clusters[to].endpoints else to,  # else Envoy knows it from elsewhere
             )
@@ -105,6 +110,7 @@ def has_own_route(route: schema.Route) -> bool:
         or route.buffer is not None
         or route.priority_class == HIGH
         or waits_of(route) is not None
+        or route.cache is not None
     )
 
 
@@ -126,21 +132,32 @@ def _cookie() -> HeaderValueOption:
     )
 
 
-def _copying(own: list[schema.Route], undecided: Route, mirror: str) -> Matcher.OnMatch:
+def _copying(own: list[schema.Route], inner: bool, undecided: Route, mirror: str) -> Matcher.OnMatch:
     """As `_found`, with copies for the cluster `mirror`."""
-    return _found(own, _usual([*_copied("decided", None, mirror), undecided]), mirror)
+    return _found(own, inner, _usual([*_copied("decided", None, mirror), undecided]), mirror)
 
 
 def _usual(routes: list[Route]) -> Matcher.OnMatch:
     return _action("usual", routes)
 
 
-def _found(own: list[schema.Route], usual: Matcher.OnMatch, mirror: str = "") -> Matcher.OnMatch:
+def _found(own: list[schema.Route], inner: bool, usual: Matcher.OnMatch, mirror: str = "") -> Matcher.OnMatch:
     """The user's own route by its name, else the one for all; the cluster `mirror` gets a copy."""
     if not own:
         return usual
-    named = {route.name: _action(route.name, _copied(route.name, route, mirror)) for route in own}
+    named = {route.name: _action(route.name, _named(route, inner, mirror)) for route in own}
     return Matcher.OnMatch(matcher=_by_header(ROUTE_HEADER, named, usual))
+
+
+def _named(route: schema.Route, inner: bool, mirror: str) -> list[Route]:
+    made = _copied(route.name, route, mirror)
+    if route.cache is None:
+        return made
+    if inner:
+        for one in made:
+            say_lifetime(one, route)
+        return made
+    return [through_cache(_decided(route.name)), *made]
 
 
 def _by_header(name: str, by_value: dict[str, Matcher.OnMatch], otherwise: Matcher.OnMatch) -> Matcher:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,8 @@ NOTHING_CPP: Final = "nothing_cpp"
 NOTHING_ASGI: Final = "nothing_asgi"
 SIDECAR: Final = "sidecar"
 SIDECAR_ENVOY: Final = "sidecar_envoy"
+SIDECAR_QUIET: Final = "sidecar_quiet"
+"""The sidecar over gRPC, whom nobody tells how requests end."""
 LETTERS: Final = {
     "a": PLAIN,
     "b": NOTHING_AIO,
@@ -32,6 +34,7 @@ LETTERS: Final = {
     "e": NOTHING_CPP,
     "f": NOTHING_ASGI,
     "g": SIDECAR_ENVOY,
+    "h": SIDECAR_QUIET,
 }
 TEN_ROUTES: Final = Path(__file__).with_name("ten_routes.yaml")
 _ENDPOINTS: Final = 3
@@ -104,6 +107,15 @@ def sidecar(
     bootstrap.pop("admin", None)  # its port may be taken, and no request passes through it
     server = [*me, "serve", str(written), "--listen", asks, "--admin", admin, "--transport", transport]
     return Contender(name, listen, bootstrap, server, asks)
+
+
+def quiet(contender: Contender) -> Contender:
+    """The same, whose Envoy sends no access log: what learning costs is the difference."""
+    for listener in contender.bootstrap["static_resources"]["listeners"]:
+        for chain in listener["filter_chains"]:
+            for each in chain["filters"]:
+                each["typed_config"].pop("access_log", None)
+    return replace(contender, name=SIDECAR_QUIET)
 
 
 def _sidecar() -> list[str]:

@@ -32,11 +32,13 @@ from tests.bench.contenders import (
     PLAIN,
     SIDECAR,
     SIDECAR_ENVOY,
+    SIDECAR_QUIET,
     Contender,
     Running,
     nothing,
     nothing_cpp,
     plain,
+    quiet,
     sidecar,
     started,
     upstream,
@@ -84,6 +86,7 @@ def _contenders(
         NOTHING_THREADS: lambda: nothing(NOTHING_THREADS, "threads", endpoints),
         NOTHING_AIO: lambda: nothing(NOTHING_AIO, "aio", endpoints),  # beside the one it is compared with
         SIDECAR: lambda: sidecar(endpoints, folder),
+        SIDECAR_QUIET: lambda: quiet(sidecar(endpoints, _within(folder, SIDECAR_QUIET))),
         NOTHING_ASGI: lambda: nothing(NOTHING_ASGI, "asgi", endpoints),
         SIDECAR_ENVOY: lambda: sidecar(endpoints, folder, "envoy"),
     }
@@ -91,6 +94,12 @@ def _contenders(
     if binary is not None:
         makers[NOTHING_CPP] = lambda: nothing_cpp(binary, endpoints)  # the other neighbour
     return [make() for name, make in makers.items() if name not in without]
+
+
+def _within(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
 
 
 def _built_cpp(say: Callable[[str], None]) -> Path | None:
@@ -161,6 +170,21 @@ def _ratios(steps: Steps) -> list[Row]:
     return rows
 
 
+def _learning(steps: Steps) -> list[Row]:
+    """By how much the throughput, as a share of that of a server that does nothing, falls with the access log
+    coming in."""
+    rows: list[Row] = []
+    for connections in CONNECTIONS:
+        told, untold, nothing_ = (
+            [step.seen.requests_per_s for step in steps.get((name, connections), [])]
+            for name in (SIDECAR, SIDECAR_QUIET, NOTHING_AIO)
+        )
+        if told and untold and nothing_:
+            falls = median((u - t) / n for t, u, n in zip(told, untold, nothing_, strict=True))
+            rows.append(row(f"envoy.{connections}.ratio.learning_costs", falls, "x", at_most=0.05))
+    return rows
+
+
 def _memory(ready: list[Running]) -> list[Row]:
     """Of the sidecars, after all that load."""
     return [
@@ -199,7 +223,7 @@ def measure(
                     where = f"round {number:>2}/{rounds}  {connections:>2} x {name:<16}"
                     say(f"{where}{rate:>8.0f}/s  p50 {p50:.3f} ms")
         memory = _memory(ready)
-    return _rows(steps) + _ratios(steps) + memory
+    return _rows(steps) + _ratios(steps) + _learning(steps) + memory
 
 
 def show_side_by_side(rows: list[Row], console: Console) -> None:

@@ -17,7 +17,7 @@ sys.path.append(str(ROOT))  # last, so that an installed (and compiled) package 
 
 from rich.console import Console  # noqa: E402
 
-from tests.bench import bodies, envoy, ranges, strategies  # noqa: E402
+from tests.bench import bodies, contenders, envoy, outcomes, ranges, strategies  # noqa: E402
 from tests.bench.rows import Row, row, show  # noqa: E402
 
 STRATEGY_GOALS_US = {
@@ -90,6 +90,17 @@ def _strategy_rows(measured: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _outcome_rows(measured: dict[str, Any]) -> list[Row]:
+    at_least = 50_000.0 if measured["compiled"] else None
+    few, many, million = measured["few"], measured["many"], measured["million"]
+    return [
+        row(f"outcomes.{outcomes.FEW}.ingested", few, "1/s", at_least=at_least),
+        row(f"outcomes.{outcomes.MANY}.ingested", many, "1/s", at_least=at_least),
+        row(f"outcomes.{outcomes.TICKETS}_open.ticket", million["bytes_a_ticket"], "B"),
+        row(f"outcomes.{outcomes.TICKETS}_open.growth", million["growth"], "share", at_most=0.02),
+    ]
+
+
 def _end(_signal: int, _frame: object) -> None:
     sys.exit(143)  # through every `finally`, so that no child stays behind
 
@@ -103,8 +114,11 @@ def main() -> None:
     part.add_argument("--core-only", action="store_true", help="leave out the way through Envoy")
     part.add_argument("--bodies-only", action="store_true", help="only what conditions on bodies cost")
     part.add_argument("--strategies-only", action="store_true", help="only decisions by each strategy")
+    part.add_argument(
+        "--outcomes-only", action="store_true", help="only learning, and what it costs the requests"
+    )
     args = parser.parse_args()
-    all_parts = not (args.core_only or args.bodies_only or args.strategies_only)
+    all_parts = not (args.core_only or args.bodies_only or args.strategies_only or args.outcomes_only)
     signal.signal(signal.SIGTERM, _end)
     console = Console()
     rows: list[Row] = []
@@ -127,8 +141,15 @@ def main() -> None:
         about_strategies = _strategy_rows(_measured("strategies.py"))
         show(about_strategies, "Strategies, one decision", console)
         rows += about_strategies
-    if all_parts:
-        through = envoy.measure(rounds=args.rounds, seconds=args.seconds, say=console.print)
+    if all_parts or args.outcomes_only:
+        console.print("outcomes, as installed …")
+        about_outcomes = _outcome_rows(_measured("outcomes.py"))
+        show(about_outcomes, "Outcomes", console)
+        rows += about_outcomes
+    if all_parts or args.outcomes_only:
+        few = {contenders.NOTHING_AIO, contenders.SIDECAR, contenders.SIDECAR_QUIET}
+        without = set(contenders.LETTERS.values()) - few if args.outcomes_only else set()
+        through = envoy.measure(rounds=args.rounds, seconds=args.seconds, without=without, say=console.print)
         envoy.show_side_by_side(through, console)
         rows += through
     if all_parts or args.bodies_only:

@@ -79,3 +79,15 @@ def test_endpoints_behave_as_the_file_says(tmp_path: Path) -> None:
     )
     assert usual.status_code == 200
     assert "endpoint-load-metrics" not in usual.headers
+
+
+def test_nothing_that_a_demo_teaches_is_kept(tmp_path: Path) -> None:
+    """It would be among what was learnt of the real endpoints."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text(
+        "store: {sqlite: state.db}\n"
+        "clusters: {shop: {endpoints: [{address: '10.0.0.1:80'}]}}\n"
+        "routes: [{name: shop, to: shop}]\n"
+    )
+
+    assert stage(path).loaded.config.store == "memory"

@@ -1,6 +1,8 @@
 """What a tour says of answers: each expectation holds when it should, and is noticed when it does not."""
 
 import asyncio
+import contextlib
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from sidecar.cli.demo.endpoints import COUNTED, Endpoints, answering
 from sidecar.cli.demo.report import title_of
-from sidecar.cli.demo.tour import Answer, Happened, at_once, body_of, judged, stops
-from sidecar.config.schema import Ask
+from sidecar.cli.demo.stage import Place
+from sidecar.cli.demo.tour import Answer, Happened, Stop, at_once, body_of, judged, stops
+from sidecar.config.schema import Ask, Behaviour
 from tests.running.endpoint import Endpoint
 from tests.running.endpoint import endpoint as running_endpoint
+from tests.running.ports import free_ports
+from tests.waiting import until_in_loop
 
 
 def an_ask(**fields: Any) -> Ask:
@@ -81,6 +87,12 @@ EXPECTATIONS: list[tuple[dict[str, Any], dict[str, Any], list[Answer], str]] = [
     ),
     ({"statuses": {"200": 6, "503": 4}}, {"statuses": {"200": 6}}, FOUR_OF_TEN, "status 503 came 4 times"),
     (
+        {"asked": {"a": 1, "b": [2, 3]}},
+        {"asked": {"a": [0, 2], "b": 0}},
+        [an_answer(), an_answer()],
+        "b was asked 2 times",
+    ),
+    (
         {"slower_than": {"ms": 100, "times": 1}},
         {"slower_than": {"ms": 100, "times": [2, 3]}},
         [an_answer(), an_answer(took_s=0.1)],
@@ -94,9 +106,10 @@ def test_an_expectation_holds_or_is_told_with_what_happened(
     right: dict[str, Any], wrong: dict[str, Any], answers: list[Answer], said: str
 ) -> None:
     """V6"""
-    assert judged(an_ask(expect=right), Happened(answers)).held
+    happened = Happened(answers, asked=Counter(a=1, b=2))
+    assert judged(an_ask(expect=right), happened).held
 
-    stop = judged(an_ask(expect=wrong), Happened(answers))
+    stop = judged(an_ask(expect=wrong), happened)
 
     assert not stop.held
     assert stop.happened == said
@@ -132,7 +145,8 @@ def test_many_requests_go_at_once_unless_their_order_counts() -> None:
 
 async def _cookies_sent(tour: list[Ask], endpoint: Endpoint) -> list[str | None]:
     """With the last request of each stop."""
-    return [endpoint.last["headers"].get("cookie") async for _ in stops(tour, endpoint.address, Counter())]
+    nobody = Endpoints()
+    return [endpoint.last["headers"].get("cookie") async for _ in stops(tour, endpoint.address, nobody)]
 
 
 def test_cookies_go_back_where_they_are_to_be_kept_and_nowhere_else() -> None:
@@ -148,6 +162,92 @@ def test_cookies_go_back_where_they_are_to_be_kept_and_nowhere_else() -> None:
         endpoint.headers = {"set-cookie": "one=1; Path=/; HttpOnly"}
 
         assert asyncio.run(_cookies_sent(tour, endpoint)) == [None, "one=1", None, "one=1", "own=2"]
+
+
+async def _toured(tour: list[Ask]) -> list[Stop]:
+    """With the one endpoint `b` in the place of Envoy."""
+    place = Place("shop", "b", f"127.0.0.1:{free_ports(1)[0]}")
+    async with answering([place]) as endpoints:
+        return [stop async for stop in stops(tour, place.address, endpoints)]
+
+
+def test_an_endpoint_changes_during_a_tour_and_is_as_usual_again() -> None:
+    """V6 F4: it fails, refuses connections on its own port, and takes them there again."""
+    tour = [
+        an_ask(expect={"status": 200, "asked": {"b": 1}}),
+        an_ask(become={"b": {"status": 500}}, times=2, expect={"status": 500, "asked": {"b": 2}}),
+        an_ask(become={"b": {"down": True}}, expect={"status": 0, "body": "ConnectError", "asked": {}}),
+        an_ask(become={"b": {"down": True, "delay": "1s"}}, expect={"status": 0, "asked": {}}),
+        an_ask(become={"b": {}}, times=2, expect={"status": 200, "endpoints": {"b": 2}}),
+    ]
+
+    told = asyncio.run(_toured(tour))
+
+    assert [stop for stop in told if not stop.held] == []
+    assert [stop.asked for stop in told] == [
+        "GET /",
+        "b becomes status: 500\nGET / x2",
+        "b becomes down: True\nGET /",
+        "b becomes delay: 1.0, down: True\nGET /",
+        "b becomes usual\nGET / x2",
+    ]
+
+
+def test_an_endpoint_that_hangs_answers_what_it_has_once_it_does_not_hang_any_more() -> None:
+    """V6 F4"""
+
+    async def hung() -> tuple[bool, int]:
+        place = Place("shop", "b", f"127.0.0.1:{free_ports(1)[0]}", Behaviour(hang=True))
+        async with answering([place]) as endpoints, httpx.AsyncClient(trust_env=False) as client:
+            asked = asyncio.ensure_future(client.get(f"http://{place.address}/", headers={COUNTED: "1"}))
+            await until_in_loop(lambda: endpoints.arrived["b", "1"], "the request")
+            with contextlib.suppress(httpx.TimeoutException):
+                await client.get(f"http://{place.address}/", timeout=0.1)
+            before = asked.done()
+            await endpoints.become("b", Behaviour())
+            return before, (await asked).status_code
+
+    assert asyncio.run(hung()) == (False, 200)
+
+
+def test_what_needs_time_is_asked_until_it_is_true() -> None:
+    """V6"""
+    slow = {"status": 200, "slower_than": {"ms": 200, "times": 0}}
+
+    async def told(ask: Ask) -> Stop:
+        place = Place(
+            "shop", "b", f"127.0.0.1:{free_ports(1)[0]}", Behaviour.model_validate({"delay": "300ms"})
+        )
+        async with answering([place]) as endpoints:
+
+            async def soon_quick() -> None:
+                await until_in_loop(lambda: endpoints.arrived.total() > 1, "the second time")
+                await endpoints.become("b", Behaviour())
+
+            change = asyncio.ensure_future(soon_quick())
+            (stop,) = [stop async for stop in stops([ask], place.address, endpoints)]
+            change.cancel()
+            return stop
+
+    became = asyncio.run(told(an_ask(until="10s", expect={**slow, "asked": {"b": 1}})))
+    never = asyncio.run(told(an_ask(until="100ms", expect=slow)))
+
+    assert became.held
+    assert became.asked == "GET /, again for up to 10 s"
+    assert re.fullmatch(r"200 from shop: b; asked: b x1\nafter [0-9.]+ s", became.happened)
+    assert not never.held
+
+
+def test_what_is_expected_of_each_answer_is_not_waited_for() -> None:
+    """V6: a failure in between is one, whatever comes later."""
+    ask = an_ask(
+        become={"b": {"status": 500}}, until="1m", expect={"status": 200, "endpoints": {"b": [2, 3]}}
+    )
+
+    (stop,) = asyncio.run(_toured([ask]))
+
+    assert not stop.held
+    assert stop.happened.startswith("status is 500; b got 1\nafter 0.")
 
 
 def test_a_body_is_text_a_number_of_bytes_or_json() -> None:

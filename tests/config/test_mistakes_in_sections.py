@@ -111,6 +111,22 @@ MISTAKES = [
         id="a choice is unknown",
     ),
     pytest.param(
+        "envoy: {tokens: {header: x usage}}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: envoy.tokens.header: \"x usage\" is not a header name; use letters, digits and '-'",
+        id="tokens in no header",
+    ),
+    pytest.param(
+        "envoy: {tokens: {}}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: envoy.tokens.header: is missing",
+        id="tokens in a header without a name",
+    ),
+    pytest.param(
+        "envoy: {tokens: {headers: x-usage}}\n" + CLUSTERS + ROUTES,
+        "gateway.yaml:1: envoy.tokens.header: is missing\n"
+        "gateway.yaml:1: envoy.tokens.headers: unknown key; did you mean header?",
+        id="tokens under a key that there is none of",
+    ),
+    pytest.param(
         CLUSTERS + ROUTES + "demo: {tour: [{path: /, expect: {endpoints: {a: [1]}}}]}\n",
         "gateway.yaml:3: demo.tour[0].expect.endpoints.a: must hold at least 2 items, got 1",
         id="a demo's range has one end",
@@ -125,6 +141,37 @@ MISTAKES = [
         CLUSTERS + ROUTES + "demo: {endpoints: {shpo: {delay: 1s}}}\n",
         'gateway.yaml:3: demo.endpoints.shpo: there is no endpoint "shpo"; did you mean shop?',
         id="a demo tells how an endpoint behaves that is not there",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, become: {shpo: {down: true}}, expect: {}}]}\n",
+        'gateway.yaml:3: demo.tour[0].become.shpo: there is no endpoint "shpo"; did you mean shop?',
+        id="a demo's tour changes an endpoint that is not there",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo:\n"
+        "  tour:\n"
+        "    - {paht: /, expect: {}}\n"
+        "    - {path: /, become: {shpo: {}}, expect: {}}\n",
+        "gateway.yaml:5: demo.tour[0].path: is missing\n"
+        "gateway.yaml:5: demo.tour[0].paht: unknown key; did you mean path?\n"
+        'gateway.yaml:6: demo.tour[1].become.shpo: there is no endpoint "shpo"; did you mean shop?',
+        id="a demo's tour changes an endpoint that is not there, after another mistake",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, become: {shop: {hnag: true}}, expect: {}}]}\n",
+        "gateway.yaml:3: demo.tour[0].become.shop.hnag: unknown key; did you mean hang?",
+        id="a demo's endpoint becomes something unknown",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {endpoints: {shop: {hang: 5s}}, tour: []}\n",
+        'gateway.yaml:3: demo.endpoints.shop.hang: must be true or false, got "5s"',
+        id="a demo's endpoint hangs for a time",
+    ),
+    pytest.param(
+        CLUSTERS + ROUTES + "demo: {tour: [{path: /, until: 5s, expect: {status: 200}}]}\n",
+        "gateway.yaml:3: demo.tour[0].until: no number is expected that could come; expect statuses, "
+        "endpoints, asked, mirrored or slower_than, or leave it out",
+        id="a demo's tour waits for nothing",
     ),
     pytest.param(
         CLUSTERS + ROUTES + "demo: {endpoints: {shop: {status: 99}}, tour: []}\n",

@@ -121,7 +121,7 @@ def test_parts_follow_the_candidates() -> None:
 
     standing.mark("shop/b", "test", Mark(OUT, "3 probes failed"), 0.0)
     assert left(engine, of("acme")) == "a c"
-    assert whys(engine, of("acme")) == {"b": "3 probes failed", "d": 'tenant "acme" may not have it'}
+    assert whys(engine, of("acme")) == {"b": "out: 3 probes failed", "d": 'tenant "acme" may not have it'}
     assert set(picks(engine, 6, of("acme")).split()) == {"a", "c"}
 
     standing.clear("shop/b", "test", 0.0)
@@ -383,7 +383,7 @@ def test_says_what_is_known_of_health() -> None:
     engine.state.standing.mark("shop/b", "probe", Mark(OUT, "3 probes failed"), 0.0)
     engine.state.standing.mark("shop/c", "operator", Mark(GONE, "drained"), 0.0)
 
-    assert whys(engine) == {"b": "3 probes failed", "c": "drained", "never": "its weight is 0"}
+    assert whys(engine) == {"b": "out: 3 probes failed", "c": "gone: drained", "never": "its weight is 0"}
 
 
 def test_a_mark_that_ends_by_itself_needs_no_call() -> None:

@@ -63,14 +63,14 @@ def test_a_refused_request_is_not_counted() -> None:
     assert decided(engine, now=61.0).endpoint.id == "a"
 
 
-@pytest.mark.parametrize("level", [OUT, GONE])
-def test_where_nobody_would_be_left_without_quotas_the_refusal_is_another(level: int) -> None:
+@pytest.mark.parametrize(("level", "reason"), [(OUT, Reason.NO_HEALTHY_ENDPOINT), (GONE, Reason.NO_ENDPOINT)])
+def test_where_nobody_would_be_left_without_quotas_the_refusal_is_another(level: int, reason: Reason) -> None:
     """Q5"""
     engine = a_limited_engine({"a": an_offer(5), "b": an_offer(5)})
     for each in "ab":
         engine.state.standing.mark(f"shop/{each}", "test", Mark(level, "down"), 0.0)
 
-    assert refused(engine).reason is Reason.NO_ENDPOINT
+    assert refused(engine).reason is reason
 
 
 def test_even_in_a_panic_nobody_gets_more_than_it_may_have() -> None:
@@ -201,7 +201,7 @@ def test_explaining_says_who_has_had_all_and_who_has_too_few_tokens() -> None:
     explanation = engine.explain(asking(120), 1.0)
 
     assert {each.endpoint.id: each.why for each in explanation.candidates} == {
-        "a": "it has had its 1 requests of this minute",
+        "a": "spent: it has had its 1 requests of this minute; back in 60 s",
         "b": "it has 100 tokens left this minute, the request is likely to take 120",
         "c": "",
     }

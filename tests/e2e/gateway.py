@@ -1,6 +1,6 @@
 """A whole gateway: the sidecar's own process, a real Envoy with the bootstrap it prints, small endpoints."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -64,9 +64,12 @@ def _host(name: str) -> str:
 
 
 @contextmanager
-def running_gateway(text: str, folder: Path, transport: str = "grpc") -> Iterator[Gateway]:
+def running_gateway(
+    text: str, folder: Path, transport: str = "grpc", bootstrap: Callable[[str, Path], str] | None = None
+) -> Iterator[Gateway]:
     """`text` is the user's file with $grpc, $admin, $envoy, and a $name for the address of each endpoint:
-    over IPv6, where the name begins with that."""
+    over IPv6, where the name begins with that. Envoy has what `bootstrap` makes of what the sidecar prints of
+    this file, if it is given."""
     names = [name for name in Template(text).get_identifiers() if name not in _OWN]
     with ExitStack() as stack:
         endpoints = {name: stack.enter_context(endpoint(name, _host(name))) for name in names}
@@ -80,5 +83,6 @@ def running_gateway(text: str, folder: Path, transport: str = "grpc") -> Iterato
         stack.callback(sidecar.close)
         sidecar.start()
         port = int(own["envoy"].rpartition(":")[2])
-        envoy = stack.enter_context(running_envoy(printed.stdout, port, folder))
+        made = printed.stdout if bootstrap is None else bootstrap(printed.stdout, config)
+        envoy = stack.enter_context(running_envoy(made, port, folder))
         yield Gateway(config, own["grpc"], sidecar, envoy, endpoints, addresses)

@@ -25,6 +25,10 @@ class Endpoint:
     port: int = 0
     host: str = "127.0.0.1"
     failing: bool = False
+    sick: bool = False
+    """`/health` says so; whatever else it is asked, it answers as usual."""
+    metrics: str = ""
+    """The page at `/metrics`. Neither is counted in `asked`."""
     asked: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +45,7 @@ class Endpoint:
     def usual(self) -> None:
         """Forget what was asked, and what it was told to answer."""
         self.failing, self.asked, self.headers, self.last = False, 0, {}, {}
+        self.sick, self.metrics = False, ""
         self.released.clear()
 
 
@@ -50,9 +55,12 @@ def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
         disable_nagle_algorithm = True
 
         def _answer(self) -> None:
+            path = urlsplit(self.path).path
+            if path in {"/health", "/metrics"} and self.headers.get("user-agent", "").startswith("sidecar-"):
+                self._about_itself(path)
+                return
             with endpoint.counting:
                 endpoint.asked += 1
-            path = urlsplit(self.path).path
             if self.headers.get("upgrade") == "websocket":
                 self._echo()
             elif path.startswith("/download/"):
@@ -63,6 +71,13 @@ def _server(endpoint: Endpoint) -> ThreadingHTTPServer:
                 self._tell()
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = do_PROPFIND = _answer  # noqa: N815
+
+        def _about_itself(self, path: str) -> None:
+            body = endpoint.metrics.encode() if path == "/metrics" else b""
+            self.send_response(503 if path == "/health" and endpoint.sick else 200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def _tell(self) -> None:
             digest = hashlib.sha256()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.running.asking import Pairs, Reply, ask
-from tests.running.groups import stopped
+from tests.running.groups import killed, stopped
 from tests.running.ports import accepts
 from tests.waiting import until
 
@@ -27,6 +27,11 @@ def envoy_command() -> str:
 class RunningEnvoy:
     port: int
     log: Path
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Gone without a word."""
+        killed(self.process)
 
     def ask(
         self,
@@ -58,6 +63,6 @@ def running_envoy(bootstrap: str, port: int, folder: Path) -> Iterator[RunningEn
                 return accepts(port)
 
             until(ready, "Envoy's start", within_s=15.0)
-            yield RunningEnvoy(port, log)
+            yield RunningEnvoy(port, log, process)
         finally:
             stopped(process)

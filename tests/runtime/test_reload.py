@@ -234,7 +234,14 @@ def test_says_what_only_a_restart_can_change(file: Path) -> None:
         watched.write(FIRST + "tickets: {lease: 1m, most: 1000}\n")
         await watched.reloads(applied=2)
         assert watched.log[-1]["event"] == "restart_needed"
-        assert watched.log[-1]["reason"] == "listen, tickets.most and envoy.feedback are read at start only"
+        only = (
+            "listen, store, tickets.most, envoy.feedback, envoy.endpoint_picker and, "
+            "with feedback by response, envoy.tokens are read at start only"
+        )
+        assert watched.log[-1]["reason"] == only
+        watched.write(FIRST + "tickets: {lease: 1m, most: 1000}\nstore: {sqlite: state.db}\n")
+        await watched.reloads(applied=3)
+        assert watched.log[-1]["event"] == "restart_needed"
 
 
 def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
@@ -247,6 +254,18 @@ def test_says_when_envoy_needs_its_configuration_anew(file: Path) -> None:
         watched.write(FIRST + "envoy: {message_timeout: 300ms}\ncontext: {client_ip: {trusted_hops: 1}}\n")
         await watched.reloads(applied=2)
         assert [line["event"] for line in watched.log].count("envoy_outdated") == 2
+
+    watching(file, ask)
+
+
+def test_says_nothing_of_envoy_where_only_the_sidecar_judges_otherwise(file: Path) -> None:
+    """V4 H5: breakers, probes and prices are none of Envoy's."""
+
+    async def ask(watched: Watched) -> None:
+        before = len(watched.log)
+        watched.write(FIRST.replace("shop: {}", "shop: {breaker: {failures: 3}, slow_start: 5s}"))
+        await watched.reloads(applied=1)
+        assert "envoy_outdated" not in [line["event"] for line in watched.log[before:]]
 
     watching(file, ask)
 

@@ -12,7 +12,7 @@ from sidecar.core.engine import Engine
 from sidecar.core.outcome import Outcome
 from sidecar.core.plan import Route
 from sidecar.core.refusal import Refusal
-from sidecar.core.request import Request
+from sidecar.core.request import Headers, Request
 from sidecar.wire.answers import Answers
 from sidecar.wire.ext_proc import ExtProcStream
 from tests.builders import an_engine
@@ -93,6 +93,7 @@ class Deciding:
         self.refused: list[Refusal] = []
         self.told: list[tuple[int, int]] = []
         self.ended: list[tuple[Outcome, str]] = []
+        self.deserted: list[int] = []
 
     def answer(self, request: Request, encode: Callable[[Answer], bytes]) -> bytes:
         self.asked.append(request)
@@ -120,6 +121,15 @@ class Deciding:
     def responded(self, ticket_id: int, outcome: Outcome, load: str = "") -> None:
         self.told.append((ticket_id, outcome.status))
         self.ended.append((outcome, load))
+
+    def wants(self, route: str, question: str) -> bool:
+        return self.engine.state.last_good.wanted(route, question, 0.0)
+
+    def keep(self, route: str, question: str, headers: Headers, body: bytes) -> None:
+        self.engine.state.last_good.keep(route, question, headers, body, 0.0)
+
+    def left(self, ticket_id: int) -> None:
+        self.deserted.append(ticket_id)
 
 
 class Stream:

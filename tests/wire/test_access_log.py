@@ -3,46 +3,12 @@
 from typing import Any
 
 import pytest
-from envoy.data.accesslog.v3 import accesslog_pb2
 from envoy.service.accesslog.v3 import als_pb2
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Failure, Outcome
 from sidecar.wire.access_log import READER, Undecodable, decoded, parsed_ticket, reports
 from tests.wire.entries import an_entry, batch
-
-ANSWERED_BY_ENVOY = Failure.REFUSED
-FLAGS: dict[str, Failure] = {
-    "failed_local_healthcheck": Failure.NONE,
-    "no_healthy_upstream": ANSWERED_BY_ENVOY,
-    "upstream_request_timeout": Failure.TIMEOUT,
-    "local_reset": Failure.RESET,
-    "upstream_remote_reset": Failure.RESET,
-    "upstream_connection_failure": Failure.CONNECTION,
-    "upstream_connection_termination": Failure.RESET,
-    "upstream_overflow": ANSWERED_BY_ENVOY,
-    "no_route_found": ANSWERED_BY_ENVOY,
-    "delay_injected": Failure.NONE,  # the answer is the endpoint's all the same
-    "fault_injected": ANSWERED_BY_ENVOY,
-    "rate_limited": Failure.NONE,
-    "unauthorized_details": Failure.NONE,
-    "rate_limit_service_error": Failure.NONE,
-    "downstream_connection_termination": Failure.CANCELLED,
-    "upstream_retry_limit_exceeded": Failure.NONE,  # the last attempt's own flag says what failed
-    "stream_idle_timeout": Failure.TIMEOUT,
-    "invalid_envoy_request_headers": Failure.NONE,
-    "downstream_protocol_error": ANSWERED_BY_ENVOY,
-    "upstream_max_stream_duration_reached": Failure.TIMEOUT,
-    "response_from_cache_filter": Failure.NONE,
-    "no_filter_config_found": Failure.NONE,
-    "duration_timeout": Failure.TIMEOUT,
-    "upstream_protocol_error": Failure.RESET,
-    "no_cluster_found": ANSWERED_BY_ENVOY,
-    "overload_manager": ANSWERED_BY_ENVOY,
-    "dns_resolution_failure": ANSWERED_BY_ENVOY,
-    "downstream_remote_reset": Failure.CANCELLED,
-}
-"""Every flag that Envoy knows. A new one must be judged here before the test passes."""
 
 
 def outcome(entry: Any) -> Outcome:
@@ -52,24 +18,6 @@ def outcome(entry: Any) -> Outcome:
 
 def tickets(*entries: Any) -> list[int]:
     return [report.ticket for report in reports(batch(*entries))]
-
-
-def test_every_flag_of_envoy_has_been_judged() -> None:
-    """H1"""
-    assert set(FLAGS) == {field.name for field in accesslog_pb2.ResponseFlags.DESCRIPTOR.fields}
-
-
-@pytest.mark.parametrize(("flag", "failure"), FLAGS.items())
-def test_a_flag_says_why_there_was_no_complete_answer(flag: str, failure: Failure) -> None:
-    """H1"""
-    entry = an_entry(1)
-    flags = entry.common_properties.response_flags
-    if flag == "unauthorized_details":
-        getattr(flags, flag).SetInParent()
-    else:
-        setattr(flags, flag, True)
-
-    assert outcome(entry).failure is failure
 
 
 def test_no_flag_is_a_complete_answer_whatever_its_status() -> None:
@@ -121,6 +69,98 @@ def test_who_served_is_written_as_the_plan_has_it(address: str, served: str) -> 
     for (report,) in (read, decoded(batch(entry))):
         assert report.outcome.served == served
         assert Endpoint("shop", "a", served).address == served
+
+
+def test_the_beginning_of_an_answer_is_told_apart_from_its_end() -> None:
+    """H1: a stream of ten seconds that began after 50 ms is quick; a slow upload is not the endpoint's."""
+    entry = an_entry(1)
+    common = entry.common_properties
+    common.duration.FromMilliseconds(10_000)
+    common.time_to_last_upstream_tx_byte.FromMilliseconds(4_000)
+    common.time_to_first_upstream_rx_byte.FromMilliseconds(4_050)
+    read = READER.reports(batch(entry))
+
+    assert read is not None
+    for (report,) in (read, decoded(batch(entry))):
+        told = report.outcome
+        assert told.duration_s == 10.0
+        assert told.first_byte_s == pytest.approx(0.05)
+        assert told.latency_s() == told.first_byte_s
+
+
+@pytest.mark.parametrize(
+    ("asked_ms", "began_ms", "expected"),
+    [
+        (None, 50, 0.05),
+        (100, 50, 0.05),  # it answered before it had read all
+        (100, None, -1.0),
+        (None, None, -1.0),
+    ],
+)
+def test_the_beginning_is_known_where_there_was_one(
+    asked_ms: int | None, began_ms: int | None, expected: float
+) -> None:
+    """H1"""
+    entry = an_entry(1)
+    common = entry.common_properties
+    if asked_ms is not None:
+        common.time_to_last_upstream_tx_byte.FromMilliseconds(asked_ms)
+    if began_ms is not None:
+        common.time_to_first_upstream_rx_byte.FromMilliseconds(began_ms)
+
+    assert outcome(entry).first_byte_s == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(-1, 0), (0, -1), (-5, 999_999_999), (1 << 40, 0), (-(1 << 62), 0)]
+)
+def test_a_time_by_a_clock_that_ran_backwards_or_jumped_is_unknown(seconds: int, nanos: int) -> None:
+    """H1: learnt as it is, it would make an endpoint look quick or slow for long."""
+    entry = an_entry(1)
+    for field in ("duration", "time_to_last_upstream_tx_byte", "time_to_first_upstream_rx_byte"):
+        getattr(entry.common_properties, field).seconds = seconds
+        getattr(entry.common_properties, field).nanos = nanos
+
+    told = outcome(entry)
+    assert (told.duration_s, told.first_byte_s, told.latency_s()) == (-1.0, -1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("0", 0),
+        ("1234", 1234),
+        ("100000000", 100_000_000),
+        ("100000001", -1),
+        ("9" * 5000, -1),
+        ("", -1),
+        ("-1", -1),
+        ("+1", -1),
+        ("1.5", -1),
+        ("1 2", -1),
+        ("NaN", -1),
+        ("\u0661", -1),
+        ("\u00b2", -1),
+    ],
+)
+def test_reads_the_tokens_that_an_endpoint_told(text: str, tokens: int) -> None:
+    """H1 B1: what is no number is unknown, and the estimate stays."""
+    entry = an_entry(1)
+    entry.common_properties.metadata.filter_metadata["sidecar.tokens"].update({"total": text})
+    read = READER.reports(batch(entry))
+
+    assert read is not None
+    for (report,) in (read, decoded(batch(entry))):
+        assert report.outcome.tokens == tokens
+
+
+@pytest.mark.parametrize("value", [5.0, None, ["5"], True])
+def test_tokens_that_are_no_text_are_unknown(value: object) -> None:
+    """H1: the filter of Envoy writes text."""
+    entry = an_entry(1)
+    entry.common_properties.metadata.filter_metadata["sidecar.tokens"].update({"total": value})
+
+    assert outcome(entry).tokens == -1
 
 
 def test_an_entry_that_tells_nothing_more_has_plain_defaults() -> None:

@@ -24,7 +24,10 @@ Facts = list[tuple[object, ...]]
 
 def facts(told: list[Report]) -> Facts:
     return [
-        (report.ticket, it.status, it.duration_s, it.failure, it.served, it.attempts, report.load)
+        (
+            *(report.ticket, it.status, it.duration_s, it.failure, it.served, it.attempts, report.load),
+            *(it.tokens, it.first_byte_s),
+        )
         for report in told
         for it in [report.outcome]
     ]
@@ -99,6 +102,11 @@ def loads(*value: bytes, key: bytes = b"report") -> bytes:
     return part(1, part(1, b"sidecar.load"), part(2, named(b"".join(value), key)))
 
 
+def tokens(*value: bytes, key: bytes = b"total") -> bytes:
+    """Filter metadata with a number of tokens in one Value."""
+    return part(1, part(1, b"sidecar.tokens"), part(2, named(b"".join(value), key)))
+
+
 def ticket(number: int) -> bytes:
     """A Value."""
     return part(3, f"{number:016x}".encode())
@@ -107,6 +115,7 @@ def ticket(number: int) -> bytes:
 OURS: Final = metadata(ticket(7))
 STATUS: Final = part(1, numeral(1, 200))
 ANSWERED: Final = part(4, STATUS)
+BEGUN_S: Final = 1_303_571 * 1e-9 - 907_224 * 1e-9
 WHOLE: Final = batch(a_whole_entry(1), a_failed_entry(2), a_whole_entry(3, status=404))
 
 
@@ -116,9 +125,9 @@ def test_reads_what_envoy_sends() -> None:
 
     assert taken is not None
     assert facts(taken) == [
-        (1, 200, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, ""),
-        (2, 503, 1_401_506 * 1e-9, Failure.CONNECTION, "10.0.0.2:33791", 1, ""),
-        (3, 404, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, ""),
+        (1, 200, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, "", -1, BEGUN_S),
+        (2, 503, 1_401_506 * 1e-9, Failure.CONNECTION, "10.0.0.2:33791", 1, "", -1, -1.0),
+        (3, 404, 1_401_506 * 1e-9, Failure.NONE, "10.0.0.2:33791", 1, "", -1, BEGUN_S),
     ]
 
 
@@ -199,6 +208,23 @@ USUAL: Final = {
     "two load reports: the last counts": message(
         part(1, part(17, loads(part(3, b"first")), filter_metadata(ticket(1)), loads(part(3, b"last"))))
     ),
+    "tokens": message(part(1, part(17, filter_metadata(ticket(1)), tokens(part(3, b"1234"))))),
+    "tokens told twice: the last count": message(
+        part(1, part(17, tokens(part(3, b"1")), filter_metadata(ticket(1)), tokens(part(3, b"x"))))
+    ),
+    "no answer of an endpoint": changed(
+        lambda entry: setattr(entry.response, "response_code_details", "direct_response")
+    ),
+    "details beyond ASCII": changed(
+        lambda entry: setattr(entry.response, "response_code_details", "caf\u00e9_via_upstream")
+    ),
+    "details told twice: the last count": message(
+        part(1, OURS) + part(4, STATUS, part(6, b"other"), part(6, b"via_upstream"))
+    ),
+    "no details": changed(lambda entry: entry.response.ClearField("response_code_details")),
+    "a beginning before its request": common(
+        time_to_first_upstream_rx_byte={"nanos": 5}, time_to_last_upstream_tx_byte={"seconds": 5}
+    ),
     "text beyond ASCII": common(route_name="caf\u00e9"),
     "long text": common(route_name="r" * 5000),
     "long text beyond ASCII": common(route_name="\u00e9" * 5000),
@@ -237,6 +263,15 @@ UNUSUAL: Final = {
     "a load report in two pieces": message(
         part(1, part(17, filter_metadata(ticket(1)), loads(part(3, b"a"), part(3, b"b"))))
     ),
+    "tokens that are a number": message(
+        part(1, part(17, filter_metadata(ticket(1)), tokens(tag(2, FIXED_64) + bytes(8))))
+    ),
+    "tokens under another key": message(
+        part(1, part(17, filter_metadata(ticket(1)), tokens(part(3, b"5"), key=b"sum")))
+    ),
+    "details that are no UTF-8": message(part(1, OURS) + part(4, STATUS, part(6, b"\xff"))),
+    "a beginning in two pieces": message(entry(part(9, numeral(1, 1)), part(9, numeral(2, 5)))),
+    "a request's end in two pieces": message(entry(part(8, numeral(1, 1)), part(8, numeral(2, 5)))),
     "loads without a report": message(
         part(1, part(17, filter_metadata(ticket(1)), part(1, part(1, b"sidecar.load"), part(2))))
     ),
@@ -355,7 +390,7 @@ def usual_messages(draw: st.DrawFn) -> bytes:
         common = entry.common_properties
         common.upstream_request_attempt_count = draw(SMALL)
         common.intermediate_log_entry = draw(st.booleans())
-        for name in ("duration", "time_to_last_downstream_tx_byte"):
+        for name in TIMES:
             if draw(st.booleans()):
                 getattr(common, name).seconds = draw(SMALL)
                 getattr(common, name).nanos = draw(SMALL)
@@ -369,12 +404,24 @@ def usual_messages(draw: st.DrawFn) -> bytes:
             common.metadata.filter_metadata[namespace].update(
                 {draw(st.text(SIGNS, max_size=3)): draw(VALUES)}
             )
+        entry.response.response_code_details = draw(
+            st.one_of(st.sampled_from(["", "via_upstream", "a_via_upstream"]), st.text(SIGNS, max_size=5))
+        )
+        if draw(st.booleans()):
+            told = draw(st.one_of(st.integers(-5, 2 * 10**8).map(str), st.text(SIGNS, max_size=3)))
+            common.metadata.filter_metadata["sidecar.tokens"].update({"total": told})
         entry.request.user_agent = draw(st.text(SIGNS, max_size=100))
         entries.append(entry)
     return batch(*entries)
 
 
 SIGNS: Final = "ab\u00e9\u540d\U0001f600"
+TIMES: Final = (
+    "duration",
+    "time_to_last_downstream_tx_byte",
+    "time_to_first_upstream_rx_byte",
+    "time_to_last_upstream_tx_byte",
+)
 SMALL: Final = st.one_of(st.integers(0, 600), st.integers(0, 2**31 - 1))
 FLAGS: Final = [
     field.name
@@ -404,6 +451,8 @@ USED: Final = {
     accesslog_pb2.AccessLogCommon: [
         "duration",
         "time_to_last_downstream_tx_byte",
+        "time_to_first_upstream_rx_byte",
+        "time_to_last_upstream_tx_byte",
         "upstream_remote_address",
         "response_flags",
         "metadata",

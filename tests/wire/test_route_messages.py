@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from sidecar.core.decision import Decision
+from sidecar.core.explanation import CandidateVerdict, Explanation
 from sidecar.core.happening import Happening
 from sidecar.core.outcome import Failure
 from sidecar.core.plan import HeaderChanges, Rewrite, Route
@@ -14,6 +15,7 @@ from sidecar.core.refusal import REFUSED, Reason, Refusal
 from sidecar.core.report import UNKNOWN
 from sidecar.core.retries import Retries
 from sidecar.core.rules.path import PathUnder
+from sidecar.core.state.standing import GONE, HEALTHY, OUT, Mark
 from sidecar.v1 import route_pb2
 from sidecar.wire.route import (
     REASONS,
@@ -405,6 +407,49 @@ def test_a_refusal_is_explained_with_every_endpoint_that_was_passed_over() -> No
     assert [(each.endpoint.id, each.place, each.why) for each in message.candidates] == [
         ("a", 0, "the request excludes it")
     ]
+
+
+def test_an_explanation_says_how_each_endpoint_stands_and_until_when() -> None:
+    """O6, H5: in words, and in fields for programs."""
+    engine = an_engine(a_route(to=A_AND_B))
+    engine.state.standing.mark("shop/b", "breaker", Mark(OUT, "breaker open: 5 failures in a row", 30.0), 0.0)
+    engine.state.standing.mark("shop/b", "probe", Mark(GONE, "probe: is gone"), 0.0)
+
+    first, other = explanation_message(engine.explain(a_request(), 10.0)).candidates
+
+    assert (first.level, list(first.marks), first.HasField("back_seconds")) == (
+        route_pb2.LEVEL_HEALTHY,
+        [],
+        False,
+    )
+    assert first.health_score == 1.0
+    assert (other.place, other.level) == (0, route_pb2.LEVEL_GONE)
+    told = [(mark.cause, mark.level, mark.why, mark.HasField("seconds_left")) for mark in other.marks]
+    assert told == [
+        ("probe", route_pb2.LEVEL_GONE, "probe: is gone", False),
+        ("breaker", route_pb2.LEVEL_OUT, "breaker open: 5 failures in a row", True),
+    ]
+    assert other.marks[1].seconds_left == 20.0
+    assert not other.HasField("back_seconds")
+
+    engine.state.standing.clear("shop/b", "probe", 10.0)
+    (other,) = [
+        each for each in explanation_message(engine.explain(a_request(), 10.0)).candidates if each.why
+    ]
+    assert other.back_seconds == 20.0
+
+
+@pytest.mark.parametrize("level", range(HEALTHY, GONE + 1))
+def test_every_level_has_its_number(level: int) -> None:
+    """O6"""
+    verdict = CandidateVerdict(an_endpoint("a"), 1, "", level=level)
+    refused = Refusal(Reason.NO_ENDPOINT, "main")
+    (told,) = explanation_message(Explanation(refused, [], [], "", [verdict], ["a panic"])).candidates
+
+    assert route_pb2.Level.Name(told.level) in {
+        f"LEVEL_{name}" for name in ("HEALTHY", "STANDBY", "DEGRADED", "RESTING", "OUT", "SPENT", "GONE")
+    }
+    assert told.level == level + 1
 
 
 def test_a_caller_names_endpoints_that_it_excludes_and_prefers() -> None:

@@ -119,18 +119,6 @@ def test_limits_of_connections_hold_for_the_usual_class_alone() -> None:
     assert min(high.max_connections.value, high.max_pending_requests.value, high.max_requests.value) > 1024
 
 
-def test_idle_connections_are_closed_when_the_file_says_so() -> None:
-    users = {"endpoints": [{"address": "127.0.0.1:8080"}], "connections": {"idle": "300s"}}
-
-    made = cluster(bootstrap(a_config(clusters={"users": users})), "users")
-
-    (box,) = made.typed_extension_protocol_options.values()
-    options = unpacked(box, HttpProtocolOptions())
-    assert options.common_http_protocol_options.idle_timeout.ToSeconds() == 300
-    assert options.explicit_http_config.HasField("http_protocol_options")
-    assert not cluster(bootstrap(a_config()), "users").typed_extension_protocol_options
-
-
 @pytest.mark.e2e
 def test_an_idle_connection_to_an_endpoint_is_closed(tmp_path: Path) -> None:
     """A5"""

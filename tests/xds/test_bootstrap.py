@@ -114,6 +114,27 @@ def test_load_reports_come_with_the_access_log_and_no_client_sees_them() -> None
     assert [one.key for one in told] == [names.LOAD_KEY, names.LOAD_BIN_KEY]
 
 
+@pytest.mark.parametrize("loads", [True, False])
+def test_tokens_come_with_the_access_log_and_stay_in_the_response(*, loads: bool) -> None:
+    """H1"""
+    envoy = {"tokens": {"header": "X-Usage-Tokens"}, "load_reports": loads}
+    reading = manager(bootstrap(a_config(envoy=envoy))).http_filters[1]
+
+    *others, rule = unpacked(reading.typed_config, HeaderToMetadata()).response_rules
+    assert len(others) == (2 if loads else 0)
+    assert (rule.header, rule.remove) == ("x-usage-tokens", False)
+    told = rule.on_header_present
+    assert (told.metadata_namespace, told.key) == (names.TOKENS_NAMESPACE, names.TOKENS_KEY)
+
+
+def test_tokens_are_read_by_the_sidecar_where_it_sees_the_response() -> None:
+    """H1"""
+    envoy = {"tokens": {"header": "x-usage-tokens"}, "feedback": "response"}
+    filters = [one.name for one in manager(bootstrap(a_config(envoy=envoy))).http_filters]
+
+    assert filters == ["envoy.filters.http.ext_proc", "envoy.filters.http.router"]
+
+
 @pytest.mark.parametrize("envoy", [{"load_reports": False}, {"feedback": "response"}])
 def test_load_reports_that_come_otherwise_or_not_at_all_cost_nothing(envoy: dict[str, object]) -> None:
     """H8"""
@@ -127,6 +148,8 @@ def test_a_response_that_the_sidecar_sees_says_who_served_it() -> None:
     assert ext_proc(bootstrap(a_config(envoy={"feedback": "response"}))).response_attributes == [
         "upstream.address",
         "upstream.request_attempt_count",
+        "response.flags",
+        "response.code_details",
     ]
     assert not ext_proc(bootstrap(a_config())).response_attributes
 
@@ -185,7 +208,8 @@ def test_the_access_log_sends_only_requests_with_a_ticket() -> None:
     common = unpacked(log.typed_config, HttpGrpcAccessLogConfig()).common_config
     assert common.log_name == names.ACCESS_LOG_NAME
     assert common.grpc_service.envoy_grpc.cluster_name == names.SIDECAR_CLUSTER
-    assert common.buffer_flush_interval.ToMilliseconds() == 200
+    assert common.buffer_flush_interval.ToMilliseconds() == 20
+    assert common.buffer_size_bytes.value == 16_384
 
 
 def test_two_routes_serve_all_where_none_changes_response_headers() -> None:
@@ -219,13 +243,14 @@ def test_routes_with_response_headers_stand_in_a_map() -> None:
     assert [one.name for one in usual.routes] == ["decided", "undecided"]
 
 
-@pytest.mark.parametrize(
-    ("address", "kind"), [("10.0.0.1:80", Cluster.STATIC), ("api.internal:80", Cluster.STRICT_DNS)]
-)
-def test_host_names_are_resolved(address: str, kind: int) -> None:
+@pytest.mark.parametrize(("address", "resolved"), [("10.0.0.1:80", False), ("api.internal:80", True)])
+def test_host_names_are_resolved(address: str, resolved: bool) -> None:
     config = a_config(clusters={"users": {"endpoints": [{"address": address}]}})
 
-    assert cluster(bootstrap(config), "users").type == kind
+    made = cluster(bootstrap(config), "users")
+
+    assert made.type == Cluster.STATIC
+    assert made.cluster_type.name == ("envoy.cluster.dns" if resolved else "")
 
 
 def test_the_endpoint_is_read_from_one_place_only() -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sidecar.cli.demo import envoy as envoy_process
-from sidecar.cli.demo.endpoints import Arrived, answering
+from sidecar.cli.demo.endpoints import Endpoints, answering
 from sidecar.cli.demo.report import Checked, files_table, stops_table
 from sidecar.cli.demo.sidecar import deciding
 from sidecar.cli.demo.stage import CannotStart, Stage, stage
@@ -92,18 +92,18 @@ def _told() -> asyncio.Event:
 @contextlib.asynccontextmanager
 async def _standing(
     staged: Stage, command: str, transport: str | None, *, shown: bool
-) -> AsyncIterator[tuple[Process, Arrived]]:
+) -> AsyncIterator[tuple[Process, Endpoints]]:
     """Endpoints, sidecar and Envoy, while the block runs."""
     async with contextlib.AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sidecar-demo-")))
-        arrived = await stack.enter_async_context(answering(staged.places))
+        endpoints = await stack.enter_async_context(answering(staged.places))
         transport = transport or staged.loaded.config.listen.transport
         await stack.enter_async_context(deciding(staged, transport, scratch, shown=shown))
         text = to_yaml(bootstrap(staged.loaded.config))
         process = await stack.enter_async_context(
             envoy_process.proxying(command, text, staged.envoy_admin, scratch)
         )
-        yield process, arrived
+        yield process, endpoints
 
 
 async def _run(staged: Stage, console: Console, command: str, transport: str | None) -> bool:
@@ -151,8 +151,8 @@ async def _check(
     began = clock()
     try:
         staged = _staged(path, console)
-        async with _standing(staged, command, transport, shown=False) as (_, arrived):
-            seen = [stop async for stop in stops(staged.loaded.config.demo.tour, staged.envoy, arrived)]
+        async with _standing(staged, command, transport, shown=False) as (_, endpoints):
+            seen = [stop async for stop in stops(staged.loaded.config.demo.tour, staged.envoy, endpoints)]
     except (CannotStart, CannotListen) as error:
         if alone:
             raise

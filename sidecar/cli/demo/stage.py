@@ -75,6 +75,7 @@ def stage(path: Path) -> Stage:
         envoy["jwt"] = {**envoy["jwt"], "jwks_file": str(folder / envoy["jwt"]["jwks_file"])}
     cookies = data.get("cookies") or {}
     data["cookies"] = {**cookies, "secrets": [str(folder / name) for name in cookies.get("secrets") or ()]}
+    data.pop("store", None)  # what a demo teaches is not to be kept among what was learnt of the real ones
     text = json.dumps(data, indent=1, ensure_ascii=False)  # every JSON is YAML, and quotes what is text
     loaded = loads(text, path.name, 1, folder)
     behaviours = loaded.config.demo.endpoints

@@ -1,22 +1,23 @@
 """The tour of a configuration: its own requests sent through Envoy, and what was expected of each.
 
 Requests of one stop go one after the other where it is judged which endpoint got them, because that is what a
-strategy's order means. Where only numbers are judged, of faults for example, several go at once.
+strategy's order means. Where only numbers are judged, of faults for example, several go at once. Where
+something needs time to become true, all are sent again and again until it is.
 """
 
 import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
-from sidecar.cli.demo.endpoints import COUNTED, Arrived
-from sidecar.config.schema import Ask, Count, Expect
+from sidecar.cli.demo.endpoints import COUNTED, Arrived, Endpoints
+from sidecar.config.schema import Ask, Behaviour, Count, Expect
 
 _AT_ONCE: Final = 8
 _ALONE_UP_TO: Final = 20
@@ -26,6 +27,7 @@ _COPIES_SETTLE_S: Final = 0.3
 _LOOKS_EACH_S: Final = 0.02
 _PIECE: Final = 16_384
 _NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=[])
+_USUAL: Final = Behaviour().model_dump()
 _SENDABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -52,20 +54,46 @@ class Stop:
 
 @dataclass(frozen=True)
 class Happened:
-    """All answers to one stop, and how many copies each endpoint got besides."""
+    """All answers to one stop, how many copies each endpoint got besides, and how many requests in all."""
 
     answers: list[Answer]
     copies: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
 
 
-async def stops(tour: list[Ask], envoy: str, arrived: Arrived) -> AsyncIterator[Stop]:
+async def stops(tour: list[Ask], envoy: str, endpoints: Endpoints) -> AsyncIterator[Stop]:
     """Send each request in turn, as often as it says, and judge the answers."""
     async with _client(envoy, CookieJar(_NO_COOKIES)) as client, _client(envoy, CookieJar()) as browser:
         for number, ask in enumerate(tour):
-            mark = str(number) if ask.expect.mirrored is not None else ""
-            answers = await _answers(browser if ask.keep_cookies else client, ask, mark)
-            copies = await _copies(ask.expect, answers, arrived, mark) if mark else Counter[str]()
-            yield judged(ask, Happened(answers, copies))
+            for id_, behaviour in ask.become.items():
+                await endpoints.become(id_, behaviour)
+            yield await _stop(browser if ask.keep_cookies else client, ask, number, endpoints.arrived)
+
+
+async def _stop(client: httpx.AsyncClient, ask: Ask, number: int, arrived: Arrived) -> Stop:
+    """What came of it the last time that it was sent. What is expected of each answer must hold each time."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    again = 0
+    while True:
+        happened = await _happened(client, ask, f"{number}.{again}", arrived)
+        stop = judged(ask, happened)
+        if ask.until is None:
+            return stop
+        over = clock() - began >= ask.until
+        if stop.held or over or any(_problems(ask.expect, answer) for answer in happened.answers):
+            return replace(stop, happened=f"{stop.happened}\nafter {clock() - began:.1f} s")
+        again += 1
+        await asyncio.sleep(_LOOKS_EACH_S)
+
+
+async def _happened(client: httpx.AsyncClient, ask: Ask, mark: str, arrived: Arrived) -> Happened:
+    expect = ask.expect
+    counted = expect.mirrored is not None or expect.asked is not None
+    answers = await _answers(client, ask, mark if counted else "")
+    copies = await _copies(expect, answers, arrived, mark) if expect.mirrored is not None else Counter[str]()
+    asked = Counter({who: number for (who, by), number in arrived.items() if by == mark})
+    return Happened(answers, copies, asked)
 
 
 def _client(envoy: str, cookies: CookieJar) -> httpx.AsyncClient:
@@ -97,6 +125,8 @@ def judged(ask: Ask, happened: Happened) -> Stop:
     statuses = Counter(str(answer.status) for answer in answers)
     if expect.statuses is not None:
         wrong.extend(_miscounted(expect.statuses, statuses, "status {} came {} times"))
+    if expect.asked is not None:
+        wrong.extend(_miscounted(expect.asked, happened.asked, "{} was asked {} times"))
     if expect.mirrored is not None:
         wrong.extend(_miscounted(expect.mirrored, happened.copies, "{} got {} copies"))
     if expect.slower_than is not None:
@@ -234,7 +264,14 @@ def _asked(ask: Ask) -> str:
     body = f" {json.dumps(ask.json_, ensure_ascii=False)[:200]}" if ask.json_ is not None else size
     chunked = " in chunks" if ask.chunked else ""
     cookies = " with the cookies it has" if ask.keep_cookies else ""
-    return f"{title}{ask.method} {ask.path}{host}{headers}{body}{chunked}{cookies}{times}"
+    again = f", again for up to {ask.until:g} s" if ask.until else ""
+    changes = "".join(f"{id_} becomes {_behaves(behaviour)}\n" for id_, behaviour in ask.become.items())
+    return f"{title}{changes}{ask.method} {ask.path}{host}{headers}{body}{chunked}{cookies}{times}{again}"
+
+
+def _behaves(behaviour: Behaviour) -> str:
+    told = [f"{name}: {value}" for name, value in behaviour.model_dump().items() if value != _USUAL[name]]
+    return ", ".join(told) or "usual"
 
 
 def _expected(expect: Expect) -> str:
@@ -245,6 +282,7 @@ def _expected(expect: Expect) -> str:
     ]
     parts.extend(f"status {status} x{_range(number)}" for status, number in (expect.statuses or {}).items())
     parts.extend(f"{endpoint} x{_range(number)}" for endpoint, number in (expect.endpoints or {}).items())
+    parts.extend(f"{who} asked x{_range(number)}" for who, number in (expect.asked or {}).items())
     parts.extend(f"copies to {who} x{_range(number)}" for who, number in (expect.mirrored or {}).items())
     if expect.slower_than is not None:
         parts.append(f"{_range(expect.slower_than.times)} of {expect.slower_than.ms:g} ms or longer")
@@ -267,4 +305,6 @@ def _summary(happened: Happened, counts: Counter[str], statuses: Counter[str]) -
         many = len(happened.answers) > 1
         who = ", ".join(f"{endpoint} x{count}" if many else endpoint for endpoint, count in counts.items())
         said = f"{first.status} from {first.seen['cluster']}: {who}"
+    asked = ", ".join(f"{who} x{count}" for who, count in happened.asked.items())
+    said += f"; asked: {asked}" if asked else ""
     return said + "".join(f"; {count} copies to {who}" for who, count in happened.copies.items())

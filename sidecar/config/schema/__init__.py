@@ -4,16 +4,27 @@ Only the shape: what needs two places to judge (a route to a cluster that is not
 """
 
 from sidecar.config.schema.base import Section
-from sidecar.config.schema.clusters import Capabilities, Cluster, Connections, Endpoint, Limits, Price
+from sidecar.config.schema.cache import Cache, LastGood
+from sidecar.config.schema.clusters import (
+    UNBOUNDED,
+    Capabilities,
+    Cluster,
+    Connections,
+    Dns,
+    Endpoint,
+    KeepAlive,
+    Limits,
+    Price,
+)
 from sidecar.config.schema.config import Config, RouteCache
 from sidecar.config.schema.context import ClientIp, Context, Metadata, Source
 from sidecar.config.schema.cookies import Cookies
 from sidecar.config.schema.demo import Ask, Behaviour, Count, Demo, Expect, Reports, SlowerThan
 from sidecar.config.schema.gates import CountryGate, Gate, IpGate, RequireGate, UploadGate
-from sidecar.config.schema.health import Breaker, Health, Outliers, Probe, Score
+from sidecar.config.schema.health import Breaker, Health, Otherwise, Outliers, Probe, Reading, Score, Scrape
 from sidecar.config.schema.match import Match, Path, Text
-from sidecar.config.schema.places import CrossZone, Regions, Zones
-from sidecar.config.schema.process import Envoy, Jwt, Listen, Tickets
+from sidecar.config.schema.places import CrossZone, Leave, Regions, Zones
+from sidecar.config.schema.process import Envoy, Jwt, Listen, Tickets, TokenUsage
 from sidecar.config.schema.retries import (
     Backoff,
     Exponential,
@@ -42,10 +53,12 @@ from sidecar.config.schema.routes import (
     StickyCookie,
     StickyHeader,
 )
+from sidecar.config.schema.store import Store
 from sidecar.config.schema.targets import Target, TargetForm
 from sidecar.config.schema.tenants import Budget, StrategyForm, Tenant
 
 __all__ = [
+    "UNBOUNDED",
     "Abort",
     "Arm",
     "Ask",
@@ -53,6 +66,7 @@ __all__ = [
     "Behaviour",
     "Breaker",
     "Budget",
+    "Cache",
     "Capabilities",
     "ClientIp",
     "Cluster",
@@ -65,6 +79,7 @@ __all__ = [
     "CrossZone",
     "Delay",
     "Demo",
+    "Dns",
     "Endpoint",
     "Envoy",
     "Expect",
@@ -77,6 +92,9 @@ __all__ = [
     "Health",
     "IpGate",
     "Jwt",
+    "KeepAlive",
+    "LastGood",
+    "Leave",
     "Limits",
     "Linear",
     "Link",
@@ -85,10 +103,12 @@ __all__ = [
     "Match",
     "Metadata",
     "Mirror",
+    "Otherwise",
     "Outliers",
     "Path",
     "Price",
     "Probe",
+    "Reading",
     "Redirect",
     "Regions",
     "Reject",
@@ -101,6 +121,7 @@ __all__ = [
     "Route",
     "RouteCache",
     "Score",
+    "Scrape",
     "Section",
     "Set",
     "SlowerThan",
@@ -108,12 +129,14 @@ __all__ = [
     "Sticky",
     "StickyCookie",
     "StickyHeader",
+    "Store",
     "StrategyForm",
     "Target",
     "TargetForm",
     "Tenant",
     "Text",
     "Tickets",
+    "TokenUsage",
     "UploadGate",
     "Zones",
 ]

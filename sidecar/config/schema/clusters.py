@@ -1,11 +1,11 @@
 """Where requests can go."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from sidecar.config.schema.base import Section
-from sidecar.config.schema.health import Breaker, Health
+from sidecar.config.schema.health import Breaker, Health, Scrape
 from sidecar.config.schema.places import Degrees
 from sidecar.config.values import (
     HostPort,
@@ -72,18 +72,55 @@ class Limits(Section):
     )
 
 
+class KeepAlive(Section):
+    """Empty packets on a connection that stands still, which tell when its other end has gone."""
+
+    time: SecondsAboveZero = Field(
+        "60s", validate_default=True, description="without anything else until the first"
+    )
+    interval: SecondsAboveZero = Field(
+        "10s", validate_default=True, description="from one to the next, until one is answered"
+    )
+    probes: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="so many without an answer, and the connection is closed"
+    )
+
+
 class Connections(Section):
     """What Envoy holds open to a cluster at once; above it requests get 503, those of class `high` never."""
 
-    max: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="connections")
+    max: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        100, description="connections; null for any number, as where there is no `connections`"
+    )
     pending: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="requests that wait for a connection"
+        50, description="requests that wait for a connection; null likewise"
     )
     requests: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="requests at the same time"
     )
-    idle: SecondsAboveZero | None = Field(
-        None, description="a connection without requests is closed after it"
+    idle: SecondsAboveZero = Field(
+        "300s", validate_default=True, description="a connection without requests is closed after it"
+    )
+    keepalive: KeepAlive | None = Field(
+        KeepAlive(), description="finds connections whose other end has gone; null for never"
+    )
+
+
+UNBOUNDED: Final = Connections(max=None, pending=None)
+"""Of a cluster that says nothing of its connections: a limit that nobody asked for would refuse requests."""
+
+
+class Dns(Section):
+    """How often Envoy asks for the addresses of a cluster's host names."""
+
+    refresh: SecondsAboveZero = Field(
+        "300s", validate_default=True, description="from one answer to the next question"
+    )
+    failure_refresh: SecondsAboveZero = Field(
+        "60s", validate_default=True, description="at most, after a question without an answer"
+    )
+    respect_ttl: bool = Field(
+        False, description="true asks again when an answer says that its time is over, instead of `refresh`"
     )
 
 
@@ -96,12 +133,16 @@ class Cluster(Section):
     connect_timeout: SecondsAboveZero = Field(
         "1s", validate_default=True, description="how long Envoy waits for a connection"
     )
-    connections: Connections = Field(Connections(), description="limits of what Envoy holds open")
+    connections: Connections = Field(
+        UNBOUNDED, description="what Envoy holds open; without it, as much as it takes"
+    )
+    dns: Dns = Field(Dns(), description="how often host names are resolved")
     models: list[str] = Field([], description="the models that it serves; none listed: any")
     capabilities: Capabilities = Field(Capabilities(), description="what requests may ask of it")
     price: Price | None = Field(None, description="what its tokens cost")
     limits: Limits = Field(Limits(), description="what each endpoint may be given")
     health: Health = Field(Health(), description="by what its endpoints are judged")
+    scrape: Scrape | None = Field(None, description="read load reports from the metrics of its endpoints")
     breaker: Breaker | None = Field(None, description="who fails too often is left alone for a while")
     slow_start: Seconds = Field(
         "30s",

@@ -1,10 +1,10 @@
 """The whole file."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Tag
 
-from sidecar.config.schema.base import Section
+from sidecar.config.schema.base import MAPPING, TEXT, Section, forms
 from sidecar.config.schema.clusters import Cluster
 from sidecar.config.schema.context import Context
 from sidecar.config.schema.cookies import Cookies
@@ -13,6 +13,7 @@ from sidecar.config.schema.gates import Gate
 from sidecar.config.schema.places import Regions, Zones
 from sidecar.config.schema.process import Envoy, Listen, Tickets
 from sidecar.config.schema.routes import Route
+from sidecar.config.schema.store import Store
 from sidecar.config.schema.tenants import StrategyForm, Tenant
 from sidecar.config.values import Name, SecondsAboveZero
 
@@ -48,4 +49,8 @@ class Config(Section):
     regions: Regions = Field(Regions(), description="the order of regions, and where they are")
     zones: Zones = Field(Zones(), description="what zones can take")
     routes: list[Route] = Field([], description="which request goes where")
+    store: Annotated[
+        Annotated[Literal["memory"], Tag(TEXT)] | Annotated[Store, Tag(MAPPING)],
+        forms("memory, or {sqlite: FILE}"),
+    ] = Field("memory", description="where what is learnt is kept over a restart; memory for nowhere")
     demo: Demo = Field(Demo(), description="requests that show what the file does")

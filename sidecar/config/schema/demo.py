@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, Tag
 
 from sidecar.config.schema.base import LIST, NUMBER, Section, forms
-from sidecar.config.values import STATUS, HeaderName, HeaderText, Seconds, Share
+from sidecar.config.values import STATUS, HeaderName, HeaderText, Seconds, SecondsAboveZero, Share
 
 Count = Annotated[
     Annotated[int, Tag(NUMBER)] | Annotated[list[int], Field(min_length=2, max_length=2), Tag(LIST)],
@@ -33,6 +33,11 @@ class Expect(Section):
     endpoints: dict[str, Count] | None = Field(
         None, description="how often each endpoint was chosen in all `times`, or [lowest, highest]"
     )
+    asked: dict[str, Count] | None = Field(
+        None,
+        description="how many requests came to each endpoint in all `times`, those sent again among them, or "
+        "[lowest, highest]",
+    )
     mirrored: dict[str, Count] | None = Field(
         None, description="how many copies each endpoint got in all `times`, or [lowest, highest]"
     )
@@ -45,11 +50,42 @@ class Expect(Section):
     body: str | None = Field(None, description="a part of the response's body")
     slower_than: SlowerThan | None = Field(None, description="how many answers took their time")
 
+    @property
+    def counts(self) -> bool:
+        """Whether anything is said of all answers together."""
+        counted = (self.statuses, self.endpoints, self.asked, self.mirrored, self.slower_than)
+        return any(each is not None for each in counted)
+
+
+class Reports(Section):
+    """What an endpoint of the demo says of its load with every answer."""
+
+    utilisation: Share | None = Field(None, description="how busy it says it is")
+    quota_used: Share | None = Field(None, description="how much of its quota it says is used")
+    cache_hit_rate: Share | None = Field(None, description="how often it says its cache hits")
+
+
+class Behaviour(Section):
+    """How one of the demo's endpoints answers; else at once, and with 200."""
+
+    delay: Seconds = Field("0s", validate_default=True, description="how long it waits before it answers")
+    status: Annotated[int, Field(ge=200, le=599)] = Field(200, description="of its answers")
+    hang: bool = Field(False, description="true takes requests and never answers")
+    down: bool = Field(False, description="true refuses connections")
+    reports: Reports = Field(Reports(), description="what it says of its load")
+    health: Annotated[int, Field(ge=200, le=599)] | None = Field(
+        None, description="the status of its answers to probes; else as `status`"
+    )
+    metrics: str = Field("", description="its page of metrics, for scrapes")
+
 
 class Ask(Section):
     """One request of a demo's tour, and what is to happen."""
 
     name: str = Field("", description="what it shows")
+    become: dict[str, Behaviour] = Field(
+        {}, description="by id, endpoints that behave so from now on; `{}` is as usual again"
+    )
     method: str = Field("GET", description="the request's method")
     path: str = Field(description="path and query, sent as they are")
     host: str | None = Field(None, description="the request's host")
@@ -67,23 +103,10 @@ class Ask(Section):
     keep_cookies: bool = Field(
         False, description="true sends back what answers to such requests set, as a browser does"
     )
+    until: SecondsAboveZero | None = Field(
+        None, description="all is sent again until the expected numbers come, for so long at most"
+    )
     expect: Expect = Field(description="what is to happen")
-
-
-class Reports(Section):
-    """What an endpoint of the demo says of its load with every answer."""
-
-    utilisation: Share | None = Field(None, description="how busy it says it is")
-    quota_used: Share | None = Field(None, description="how much of its quota it says is used")
-    cache_hit_rate: Share | None = Field(None, description="how often it says its cache hits")
-
-
-class Behaviour(Section):
-    """How one of the demo's endpoints answers; else at once, and with 200."""
-
-    delay: Seconds = Field("0s", validate_default=True, description="how long it waits before it answers")
-    status: Annotated[int, Field(ge=200, le=599)] = Field(200, description="of its answers")
-    reports: Reports = Field(Reports(), description="what it says of its load")
 
 
 class Demo(Section):

@@ -1,30 +1,78 @@
 """By what the endpoints of a cluster are judged."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Tag
 
-from sidecar.config.schema.base import Section
-from sidecar.config.values import Seconds, SecondsAboveZero, Share, ShareAboveZero
+from sidecar.config.schema.base import MAPPING, TEXT, Section, forms
+from sidecar.config.schema.routes import Respond
+from sidecar.config.values import (
+    HEADER_TEXT,
+    HOST,
+    METRIC,
+    URL_PATH,
+    Seconds,
+    SecondsAboveZero,
+    Share,
+    ShareAboveZero,
+)
 
 Few = Annotated[int, Field(ge=1, le=1000)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+UrlPath = Annotated[str, Field(pattern=URL_PATH, max_length=2048)]
+Host = Annotated[str, Field(pattern=HOST)]
 
 
 class Probe(Section):
     """A question that the sidecar asks each endpoint by itself, again and again."""
 
-    http: Annotated[str, Field(pattern="^/")] | None = Field(
-        None, description="the path of a GET; a status of 200 to 299 is healthy"
-    )
-    grpc: str | None = Field(
+    http: UrlPath | None = Field(None, description="the path of a GET; a status of 200 to 299 is healthy")
+    grpc: Annotated[str, Field(pattern=HEADER_TEXT, max_length=256)] | None = Field(
         None, description="in place of http: the service that grpc.health.v1 is asked about; empty for all"
     )
-    interval: SecondsAboveZero = Field(
-        "15s", validate_default=True, description="from one question to the next"
+    statuses: list[Annotated[int, Field(ge=100, le=599)]] = Field(
+        [], description="of http: those that are healthy; none listed: 200 to 299"
     )
-    timeout: SecondsAboveZero = Field("5s", validate_default=True, description="how long the answer may take")
+    host: Host | None = Field(None, description="the host that is asked for; else the cluster's name")
+    port: Port | None = Field(None, description="where to ask; else where the requests go")
+    interval: SecondsAboveZero = Field(
+        "15s", validate_default=True, description="from one question to the next, a tenth more or less"
+    )
+    timeout: SecondsAboveZero = Field(
+        "5s",
+        validate_default=True,
+        description="for all of it: the name, the connection and the whole answer",
+    )
     healthy: Few = Field(2, description="good answers in a row that make an endpoint healthy again")
     unhealthy: Few = Field(3, description="bad answers in a row that make it unhealthy")
+
+
+class Reading(Section):
+    """A number on a metrics page: the largest of the samples of its name, or their sum."""
+
+    metric: Annotated[str, Field(pattern=METRIC)] = Field(description="the name of the samples")
+    labels: dict[str, str] = Field({}, description="only of samples that have these labels")
+    full: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
+        None, description="how much is all that there is; else the number is a share, 0 to 1"
+    )
+    samples: Literal["max", "sum"] = Field("max", description="of several samples: the largest, or their sum")
+
+
+class Scrape(Section):
+    """Reads load reports from a page of metrics in Prometheus text form that each endpoint has."""
+
+    path: UrlPath = Field("/metrics", description="of the page")
+    host: Host | None = Field(None, description="the host that is asked for; else the cluster's name")
+    port: Port | None = Field(None, description="where to ask; else where the requests go")
+    interval: SecondsAboveZero = Field(
+        "5s", validate_default=True, description="from one question to the next, a tenth more or less"
+    )
+    timeout: SecondsAboveZero = Field(
+        "2s", validate_default=True, description="for all of it: the name, the connection and the whole page"
+    )
+    utilisation: list[Reading] = Field([], description="how busy it is: the largest of these")
+    quota_used: list[Reading] = Field([], description="how much of its quota is used: the largest of these")
+    cache_hit_rate: list[Reading] = Field([], description="how often its cache hits: the largest of these")
 
 
 class Outliers(Section):
@@ -79,6 +127,22 @@ class Health(Section):
     )
 
 
+class Otherwise(Section):
+    """What happens to requests while nobody in a route's pool may be picked: exactly one of to, respond."""
+
+    to: str | None = Field(None, description="a cluster that stands in, such as a read replica")
+    methods: list[str] | None = Field(
+        None, description="of requests that may go there, such as GET and HEAD; else all"
+    )
+    respond: Respond | None = Field(None, description="the answer, in place of a refusal")
+
+
+OtherwiseForm = Annotated[
+    Annotated[Literal["next"], Tag(TEXT)] | Annotated[Otherwise, Tag(MAPPING)],
+    forms("next, or a mapping with to or respond"),
+]
+
+
 class Breaker(Section):
     """A circuit breaker for each endpoint."""
 
@@ -100,3 +164,6 @@ class Breaker(Section):
     max_open: SecondsAboveZero = Field("60s", validate_default=True, description="at most")
     half_open: Few = Field(3, description="trials that are let through when its time is over")
     close_after: Few = Field(2, description="trials that have to be served to close it")
+    otherwise: OtherwiseForm = Field(
+        "next", description="while nobody is left: next, which is the route's `failover`; or to, respond"
+    )

@@ -5,9 +5,36 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from sidecar.config.schema.base import Section
-from sidecar.config.values import Label, SecondsAboveZero, Share
+from sidecar.config.values import (
+    Label,
+    SecondsAbove,
+    SecondsAboveZero,
+    Share,
+    ShareAbove,
+    ShareBelow,
+)
 
 Degrees = Annotated[float, Field(ge=-180, le=180)]
+
+
+class Leave(Section):
+    """When a region is left for the next; what is not given is no reason."""
+
+    health: ShareBelow | None = Field(
+        None, description="the share of its endpoints that may be picked; under it, as `< 95%`"
+    )
+    response_time: SecondsAbove | None = Field(
+        None, description="how long its answers took on average; above it, as `> 1s`"
+    )
+    error_rate: ShareAbove | None = Field(
+        None, description="the share of its requests that failed; above it, as `> 5%`"
+    )
+    window: SecondsAboveZero = Field(
+        "10s", validate_default=True, description="requests of how long ago count for `error_rate`"
+    )
+    requests: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        20, description="with fewer, neither answers nor errors say anything"
+    )
 
 
 class Regions(Section):
@@ -15,12 +42,23 @@ class Regions(Section):
 
     primary: Label = Field("", description="the first choice where nothing is nearer")
     order: list[Label] = Field([], description="the next choices, in this order")
+    leave: Leave | None = Field(
+        None, description="one region has the traffic, until it is left for one of these reasons"
+    )
+    return_after: SecondsAboveZero = Field(
+        "60s", validate_default=True, description="how long a region that was left has to be good again"
+    )
     latency_threshold: SecondsAboveZero = Field(
         "200ms", validate_default=True, description="a region that took longer lately is passed over"
     )
     places: dict[str, Annotated[list[Degrees], Field(min_length=2, max_length=2)]] = Field(
         {}, description="latitude and longitude in degrees of regions that are not known by name"
     )
+
+    @property
+    def all_in_order(self) -> list[str]:
+        """The primary region first, and none twice."""
+        return list(dict.fromkeys([self.primary, *self.order] if self.primary else self.order))
 
 
 class CrossZone(Section):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag
 
 from sidecar.config.schema.base import LIST, TEXT, Section, forms
-from sidecar.config.values import ByteCount, HostPort, Listener, Seconds, SecondsAboveZero
+from sidecar.config.values import ByteCount, HeaderName, HostPort, Listener, Seconds, SecondsAboveZero
 
 
 class Listen(Section):
@@ -35,6 +35,12 @@ class Jwt(Section):
     jwks_file: str = Field(description="the keys as a JSON Web Key Set, in a file that Envoy reads")
 
 
+class TokenUsage(Section):
+    """Where endpoints tell how many tokens a request took, question and answer together."""
+
+    header: HeaderName = Field(description="the response header with the number")
+
+
 class Envoy(Section):
     """What `sidecar envoy` and `sidecar demo` write into Envoy's bootstrap."""
 
@@ -49,6 +55,9 @@ class Envoy(Section):
     )
     load_reports: bool = Field(
         True, description="read what endpoints say of their load in headers, and let no client see it"
+    )
+    tokens: TokenUsage | None = Field(
+        None, description="where endpoints tell tokens, which then replace the estimate"
     )
     message_timeout: SecondsAboveZero = Field(
         "200ms", validate_default=True, description="how long Envoy waits for one answer of the sidecar"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from sidecar.config.schema.base import MAPPING, TEXT, Section, forms
+from sidecar.config.schema.cache import Cache, LastGood
 from sidecar.config.schema.match import Match
 from sidecar.config.schema.retries import LinkForm, Retry
 from sidecar.config.schema.targets import TargetForm
@@ -219,4 +220,8 @@ class Route(Section):
         "default", description="high: the limits of the cluster's connections do not count"
     )
     fault: Fault | None = Field(None, description="delays and failures on purpose")
+    cache: Cache | None = Field(None, description="Envoy keeps answers to GET and gives them again")
+    last_good: LastGood | None = Field(
+        None, description="keep answers to GET, and give them while nobody is left to answer"
+    )
     mirror: Mirror | None = Field(None, description="copies go to another cluster; their answers are dropped")

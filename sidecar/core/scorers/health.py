@@ -11,15 +11,14 @@ _OF_DEGRADED: Final = 0.5
 
 @final
 class Health(Scorer):
-    """The share of its last some hundred outcomes that were no failures, halved where it is degraded, and 0
-    where it is out and may be picked for want of others only. 1 where nothing is known."""
+    """The health score (`core.state.scores`), halved where it is degraded, and 0 where it is out and may be
+    picked for want of others only. 1 where nothing is known."""
 
     def score(self, asked: Asked, endpoints: list[Endpoint], weights: list[float]) -> list[float]:
-        latency, standing = asked.state.latency, asked.state.standing
+        known, standing = asked.state.scores, asked.state.standing
         scores: list[float] = []
         for endpoint in endpoints:
-            track = latency.of(endpoint.key)
-            score = 1.0 if track is None else track.success_share()
+            score = known.of(endpoint.key, asked.now)
             level = standing.level(endpoint.key)
             if level > STANDBY:
                 score = score * _OF_DEGRADED if level == DEGRADED else 0.0

@@ -20,6 +20,7 @@ from typing import Final, final
 
 from sidecar.core.endpoint import Candidates, Endpoint
 from sidecar.core.outcome import Outcome
+from sidecar.core.state.base import Changes, finite
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.verdict import Verdict, verdict
 
@@ -32,14 +33,16 @@ _RECENT_STAYS: Final = 1.0 - 1.0 / 100.0
 _CONTRADICTION: Final = 6.0
 _UNSURE: Final = 0.001
 _SILENT_S: Final = 30.0
+_MOST_KEPT: Final = 1e6
+"""Of what is kept over a restart, in rewards: more than any that fade can come to."""
 
 
-def reward(duration_s: float, judged: Verdict, cost: float = 0.0) -> float:
-    """0 to 1: 0 for a failure, else 1 less `cost`, and of what that leaves less the share that the duration
-    has of 5 s; an unknown duration is none. `cost` is what the endpoint's price is worth, 0 to 1."""
+def reward(latency_s: float, judged: Verdict, cost: float = 0.0) -> float:
+    """0 to 1: 0 for a failure, else 1 less `cost`, and of what that leaves less the share that its latency
+    has of 5 s; an unknown latency is none. `cost` is what the endpoint's price is worth, 0 to 1."""
     if judged is not Verdict.SERVED:
         return 0.0
-    return (1.0 - cost) * (1.0 - min(max(duration_s, 0.0), WORST_S) / WORST_S)
+    return (1.0 - cost) * (1.0 - min(max(latency_s, 0.0), WORST_S) / WORST_S)
 
 
 @final
@@ -66,6 +69,10 @@ class Arm:
         good, bad = self.good(now), self.bad(now)
         return (1.0 + good) / (2.0 + good + bad)
 
+    def known(self) -> bool:
+        """Whether there was a reward."""
+        return self._recent > 0.0
+
     def due(self, now: float) -> bool:
         """Whether something was known, and nothing was heard of it for 30 s."""
         return self._recent > 0.0 and now - self._at >= _SILENT_S
@@ -82,6 +89,26 @@ class Arm:
         self._recent = self._recent * _RECENT_STAYS + 1.0
         if self._recent * _divergence(self._recent_good / self._recent, self.mean(now)) > _CONTRADICTION:
             self._forget()
+
+    def row(self, now: float) -> list[float]:
+        """Seconds since the last reward, and what was known then: of all, and of the last hundred or so."""
+        return [max(now - self._at, 0.0), self._good, self._bad, self._recent_good, self._recent]
+
+    def restore(self, row: list[float], away_s: float, now: float) -> None:
+        """ValueError when that is no row of one."""
+        if (
+            not finite(row, 5)
+            or len(row) > 5
+            or min(row) < 0.0
+            or max(row[1:]) > _MOST_KEPT
+            or row[3] > row[4]
+        ):
+            raise ValueError(f"not what is known of an endpoint's rewards: {row[:5]}")
+        self._at = now - row[0] - away_s
+        self._good = row[1]
+        self._bad = row[2]
+        self._recent_good = row[3]
+        self._recent = row[4]
 
     def _forget(self) -> None:
         self._good = self._bad = 0.0
@@ -110,7 +137,11 @@ class Arms:
     has a better one than it when a reward comes takes its place.
     """
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, name: str = "", changes: Changes | None = None) -> None:
+        """What has changed is told by `name` and endpoint, with a space between; nothing without a name."""
+        self._name: Final = name
+        self._changes: Final = changes if name else None
+        self._told: Final[dict[str, str]] = {}
         self._arms: dict[str, Arm] = {}
         self._costs: dict[str, float] = {}
         self.leader: str = ""
@@ -136,6 +167,7 @@ class Arms:
 
     def keep_endpoints(self, keys: set[str]) -> None:
         self._arms = {key: arm for key, arm in self._arms.items() if key in keys}
+        self._told.clear()
         if self.leader not in self._arms:
             self.leader = ""
 
@@ -147,6 +179,25 @@ class Arms:
         judged = verdict(ticket, outcome)
         if judged is Verdict.SILENT:
             return
-        arm.learn(reward(outcome.duration_s, judged, self._costs.get(key, 0.0)), now)
+        arm.learn(reward(outcome.latency_s(), judged, self._costs.get(key, 0.0)), now)
+        self._compare(key, arm, now)
+        if self._changes is not None:
+            told = self._told.get(key)
+            if told is None:
+                told = self._told[key] = f"{self._name} {key}"
+            self._changes.add(told)
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        """None where nothing is known of the endpoint."""
+        arm = self._arms.get(key)
+        return arm.row(now) if arm is not None and arm.known() else None
+
+    def restore(self, key: str, arm: Arm, now: float) -> None:
+        """This is known of the endpoint, where it may be picked at all."""
+        if key in self._arms:
+            self._arms[key] = arm
+            self._compare(key, arm, now)
+
+    def _compare(self, key: str, arm: Arm, now: float) -> None:
         if not self.leader or arm.mean(now) > self._arms[self.leader].mean(now):
             self.leader = key

@@ -4,6 +4,10 @@ while, then tried with a few requests, and has all of them again when these were
 Closed, it counts. Open, its endpoint gets nothing; where there is nobody else, it may be tried early, after a
 tenth of the time. Half-open, so many requests at most are let through as trials. Each change of state begins
 a new generation, and what was asked in an earlier one says nothing of this one.
+
+A request takes the place of a trial when it is given to the endpoint. One that only names the endpoint as a
+fallback takes none, because most are never asked: where it was asked, it is a trial from its end on, as long
+as there is room. So an endpoint that is nobody's first choice recovers too.
 """
 
 from typing import Final, final
@@ -28,14 +32,17 @@ _REST: Final = 0.1
 
 @final
 class _Breaker:
-    """`since` is when the state began, `until` when it may change by itself, `open_s` how long it is open the
-    next time. `given` are the trials of this generation, of which `good` and `bad` ended so."""
+    """What was asked before `since` says nothing any more. `until` is when the state may change by itself,
+    `rests_until` when it may be tried early. `open_s` is how long it is open the next time. `given` are the
+    trials of this generation, of which `good` and `bad` ended so."""
 
-    def __init__(self, rule: BreakerRule) -> None:
+    def __init__(self, rule: BreakerRule, generation: int) -> None:
+        self.rule = rule
         self.state: int = CLOSED
-        self.generation: int = 1
+        self.generation: int = generation
         self.since: float = float("-inf")
         self.until: float = 0.0
+        self.rests_until: float = 0.0
         self.open_s: float = rule.open_s
         self.row: int = 0
         self.window = Window(rule.window_s)
@@ -44,25 +51,26 @@ class _Breaker:
         self.good: int = 0
         self.bad: int = 0
 
-    def begin(self, state: int, now: float) -> None:
-        self.state = state
-        self.generation += 1
-        self.since = now
-        self.row = self.given = self.good = self.bad = 0
-        self.window.forget()
-
 
 @final
 class Breakers(Judge, Keeper):
-    """By endpoint key. `not_closed` has those that are not: where there are none, a request pays nothing."""
+    """By endpoint key. `not_closed` has those that are not: where there are none, a request pays nothing.
+
+    Generations are numbered across all of them, so that those of an endpoint that went and came back differ.
+    """
 
     def __init__(self, standing: Standing) -> None:
         self._standing: Final = standing
         self._breakers: Final[dict[str, _Breaker]] = {}
         self._changed: Final[set[str]] = set()
+        self._generation: int = 0
         self.not_closed: Final[dict[str, _Breaker]] = {}
         self.opened: int = 0
         """How often one opened."""
+
+    def __len__(self) -> int:
+        """How many endpoints have one that counts something."""
+        return len(self._breakers)
 
     def state(self, endpoint_key: str, now: float) -> int:
         breaker = self.not_closed.get(endpoint_key)
@@ -70,77 +78,70 @@ class Breakers(Judge, Keeper):
             return CLOSED
         return HALF_OPEN if breaker.state == OPEN and now >= breaker.until else breaker.state
 
+    def trials(self, endpoint_key: str) -> int:
+        """How many there are in this generation, under way or ended."""
+        breaker = self.not_closed.get(endpoint_key)
+        return 0 if breaker is None else breaker.given
+
+    def left(self, endpoint_key: str, now: float) -> int:
+        """How many trials a half-open one lets through yet; 0 of any other."""
+        breaker = self.not_closed.get(endpoint_key)
+        if breaker is None or (breaker.state == OPEN and now < breaker.until):
+            return 0
+        most = breaker.rule.half_open
+        again = breaker.state == OPEN or (breaker.given >= most and now >= breaker.until)
+        return most if again else most - breaker.given
+
     def admitted(self, ticket: Ticket, now: float) -> None:
         """A request goes to an endpoint whose breaker is not closed: it is a trial, if there is room."""
         key = ticket.endpoint.key
         breaker = self.not_closed.get(key)
-        rule = self._rule(key)
-        if breaker is None or rule is None:
+        if breaker is None or not self._has_room(key, breaker, now, now):
             return
-        if breaker.state == OPEN:
-            # Its time is over, or somebody took it before that for want of others.
-            breaker.begin(HALF_OPEN, now)
-            self._standing.clear(key, _AT_REST, now)
-            self._standing.clear(key, _CAUSE, now)
-        elif breaker.given >= rule.half_open:
-            if now < breaker.until:
-                return
-            breaker.begin(HALF_OPEN, now)  # nobody told how the former trials ended
-        breaker.given += 1
         ticket.trial = breaker.generation
-        if breaker.given == rule.half_open:
-            breaker.until = now + rule.open_s
-            why = f"breaker half-open: all {rule.half_open} trials are under way"
-            self._standing.mark(key, _CAUSE, Mark(OUT, why, breaker.until), now)
+        self._give(key, breaker, now)
 
     def ended(
         self, endpoint: Endpoint, judged: Verdict, latency_s: float, ticket: Ticket, now: float
     ) -> None:
         key = endpoint.key
-        rule = self._rule(key)
         breaker = self._breakers.get(key)
         if ticket.trial and key == ticket.endpoint.key:
             generation = ticket.trial
             ticket.trial = 0
-            if breaker is not None and rule is not None and breaker.generation == generation:
-                self._tried(key, breaker, rule, judged, now)
+            if breaker is not None and breaker.generation == generation:
+                self._tried(key, breaker, judged, now)
             return
-        if rule is None or judged is Verdict.SILENT:
+        if judged is Verdict.SILENT:
             return
         if breaker is None:
-            breaker = self._breakers[key] = _Breaker(rule)
-        if breaker.state != CLOSED or ticket.admitted_at < breaker.since:
-            return
-        failed = judged is Verdict.FAILED
-        breaker.window.add(now, failed=failed)
-        if not failed:
-            breaker.row = 0
-            return
-        breaker.row += 1
-        if 0 < rule.failures <= breaker.row:
-            in_a_row = f"{breaker.row} failure{'s' if breaker.row > 1 else ''} in a row"
-            self._open(key, breaker, in_a_row, now)
-        elif breaker.window.total >= rule.requests:
-            share = breaker.window.served / breaker.window.total
-            if share < rule.success_rate:
-                why = f"{100 * share:.4g}% of {breaker.window.total} were served, less than "
-                self._open(key, breaker, f"{why}{100 * rule.success_rate:.4g}%", now)
+            rule = self._rule(key)
+            if rule is None:
+                return
+            breaker = self._breakers[key] = _Breaker(rule, self._next())
+        asked_at = ticket.admitted_at
+        if breaker.state == CLOSED:
+            if asked_at > breaker.since:
+                self._count(key, breaker, now, failed=judged is Verdict.FAILED)
+        elif endpoint is not ticket.endpoint and self._has_room(key, breaker, asked_at, now):
+            self._give(key, breaker, now)
+            self._tried(key, breaker, judged, now)
 
     def keep_endpoints(self, keys: set[str]) -> None:
         for key in [key for key in self._breakers if key not in keys]:
             del self._breakers[key]
-            self.not_closed.pop(key, None)
-            self._changed.add(key)
+            if self.not_closed.pop(key, None) is not None:
+                self._changed.add(key)
 
     def plan_changed(self, now: float) -> None:
-        """Whose cluster has no breaker any more, or another window, is judged anew."""
+        """Whose cluster has no breaker any more, or one by other rules, is judged by that from now on."""
         for key, breaker in list(self._breakers.items()):
             rule = self._rule(key)
             if rule is None:
                 self._close(key, breaker, now)
                 del self._breakers[key]
-            elif breaker.window.span_s != rule.window_s:
-                breaker.window = Window(rule.window_s)
+            elif rule.numbers() != breaker.rule.numbers():
+                self._rule_changed(key, breaker, rule, now)
 
     def changed(self) -> set[str]:
         changed = set(self._changed)
@@ -161,48 +162,55 @@ class Breakers(Judge, Keeper):
             raise ValueError(f"not a breaker: {row}")
         if rule is None:
             return
-        breaker = self._breakers[key] = _Breaker(rule)
-        breaker.begin(OPEN, now)
-        breaker.open_s = min(row[1], rule.most_open_s)
-        breaker.until = now + min(max(row[0] - away_s, 0.0), rule.most_open_s)
-        breaker.why = "it was open before the restart"
-        self.not_closed[key] = breaker
-        self._mark(key, breaker, breaker.until - now, now)
+        breaker = self._breakers[key] = _Breaker(rule, self._next())
+        breaker.open_s = min(max(row[1], rule.open_s), rule.most_open_s)
+        left_s = min(max(row[0] - max(away_s, 0.0), 0.0), rule.most_open_s)
+        self._stay_open(key, breaker, "it was open before the restart", left_s, now)
 
     def _rule(self, key: str) -> BreakerRule | None:
         return self._standing.offer(key).watch.breaker
 
-    def _open(self, key: str, breaker: _Breaker, why: str, now: float) -> None:
-        breaker.begin(OPEN, now)
-        breaker.why = why
-        open_s = breaker.open_s
-        breaker.until = now + open_s
-        rule = self._rule(key)
-        if rule is not None:
-            breaker.open_s = min(2.0 * open_s, rule.most_open_s)
-        self.not_closed[key] = breaker
+    def _next(self) -> int:
+        self._generation += 1
+        return self._generation
+
+    def _begin(self, breaker: _Breaker, state: int, since: float) -> None:
+        breaker.state = state
+        breaker.generation = self._next()
+        breaker.since = since
+        breaker.row = breaker.given = breaker.good = breaker.bad = 0
+        breaker.window.forget()
+
+    def _has_room(self, key: str, breaker: _Breaker, asked_at: float, now: float) -> bool:
+        """Whether what was asked then may be a trial. Half-open begins with the first that may."""
+        if breaker.state == OPEN:
+            if asked_at < breaker.rests_until:
+                return False  # it was asked in a panic, or before it opened
+            # Its time is over, or somebody asked it before that for want of others.
+            self._begin_trials(key, breaker, breaker.rests_until, now)
+        elif breaker.given >= breaker.rule.half_open:
+            if asked_at < breaker.until:
+                return False
+            self._begin_trials(key, breaker, breaker.until, now)  # nobody told how the former trials ended
+        return asked_at >= breaker.since
+
+    def _begin_trials(self, key: str, breaker: _Breaker, since: float, now: float) -> None:
+        """For what was asked since then."""
+        self._begin(breaker, HALF_OPEN, since)
         self._changed.add(key)
-        self.opened += 1
-        self._mark(key, breaker, open_s, now)
+        self._unmark(key, now)
 
-    def _mark(self, key: str, breaker: _Breaker, open_s: float, now: float) -> None:
-        if open_s <= 0.0:
-            return
-        why = f"breaker open: {breaker.why}"
-        self._standing.mark(key, _AT_REST, Mark(OUT, why, now + _REST * open_s), now)
-        self._standing.mark(key, _CAUSE, Mark(RESTING, why, breaker.until), now)
+    def _give(self, key: str, breaker: _Breaker, now: float) -> None:
+        most = breaker.rule.half_open
+        breaker.given += 1
+        if breaker.given == most:
+            breaker.until = now + breaker.rule.open_s
+            trials = "its only trial is" if most == 1 else f"all {most} trials are"
+            why = f"breaker half-open: {trials} under way"
+            self._standing.mark(key, _CAUSE, Mark(OUT, why, breaker.until), now)
 
-    def _close(self, key: str, breaker: _Breaker, now: float) -> None:
-        breaker.begin(CLOSED, now)
-        rule = self._rule(key)
-        if rule is not None:
-            breaker.open_s = rule.open_s
-        if self.not_closed.pop(key, None) is not None:
-            self._changed.add(key)
-        self._standing.clear(key, _AT_REST, now)
-        self._standing.clear(key, _CAUSE, now)
-
-    def _tried(self, key: str, breaker: _Breaker, rule: BreakerRule, judged: Verdict, now: float) -> None:
+    def _tried(self, key: str, breaker: _Breaker, judged: Verdict, now: float) -> None:
+        rule = breaker.rule
         if judged is Verdict.SILENT:  # nobody knows: another may try
             breaker.given -= 1
             self._standing.clear(key, _CAUSE, now)
@@ -213,4 +221,68 @@ class Breakers(Judge, Keeper):
         else:
             breaker.bad += 1
             if breaker.bad > rule.half_open - rule.close_after:
-                self._open(key, breaker, f"{breaker.bad} of {rule.half_open} trials failed", now)
+                trials = f"{breaker.bad} of {rule.half_open} trials" if rule.half_open > 1 else "its trial"
+                self._open(key, breaker, f"{trials} failed", now)
+
+    def _count(self, key: str, breaker: _Breaker, now: float, *, failed: bool) -> None:
+        rule = breaker.rule
+        breaker.row = breaker.row + 1 if failed else 0
+        if 0 < rule.failures <= breaker.row:
+            in_a_row = f"{breaker.row} failure{'s' if breaker.row > 1 else ''} in a row"
+            self._open(key, breaker, in_a_row, now)
+        elif rule.success_rate > 0.0:
+            window = breaker.window
+            window.add(now, failed=failed)
+            if window.total >= rule.requests and window.served < rule.success_rate * window.total:
+                share = 100 * window.served / window.total
+                why = f"{share:.4g}% of {window.total} were served, less than {100 * rule.success_rate:.4g}%"
+                self._open(key, breaker, why, now)
+
+    def _open(self, key: str, breaker: _Breaker, why: str, now: float) -> None:
+        open_s = breaker.open_s
+        breaker.open_s = min(2.0 * open_s, breaker.rule.most_open_s)
+        self.opened += 1
+        self._stay_open(key, breaker, why, open_s, now)
+
+    def _stay_open(self, key: str, breaker: _Breaker, why: str, open_s: float, now: float) -> None:
+        self._begin(breaker, OPEN, now)
+        breaker.why = why
+        breaker.until = now + open_s
+        breaker.rests_until = now + _REST * open_s
+        self.not_closed[key] = breaker
+        self._changed.add(key)
+        if open_s > 0.0:
+            why = f"breaker open: {why}"
+            self._standing.mark(key, _AT_REST, Mark(OUT, why, breaker.rests_until), now)
+            self._standing.mark(key, _CAUSE, Mark(RESTING, why, breaker.until), now)
+
+    def _close(self, key: str, breaker: _Breaker, now: float) -> None:
+        if breaker.state == CLOSED:
+            return
+        self._begin(breaker, CLOSED, now)
+        breaker.open_s = breaker.rule.open_s
+        del self.not_closed[key]
+        self._changed.add(key)
+        self._unmark(key, now)
+        self._standing.begin_slowly(key, now)
+
+    def _unmark(self, key: str, now: float) -> None:
+        self._standing.clear(key, _AT_REST, now)
+        self._standing.clear(key, _CAUSE, now)
+
+    def _rule_changed(self, key: str, breaker: _Breaker, rule: BreakerRule, now: float) -> None:
+        """What was counted by the former rule counts no more. One that is open stays so, no longer than it
+        may; trials begin anew."""
+        breaker.rule = rule
+        breaker.window = Window(rule.window_s)
+        breaker.row = 0
+        if breaker.state == CLOSED:
+            breaker.open_s = rule.open_s
+            return
+        breaker.open_s = min(max(breaker.open_s, rule.open_s), rule.most_open_s)
+        if breaker.state == HALF_OPEN:
+            self._begin_trials(key, breaker, now, now)
+        elif breaker.until - breaker.since > rule.most_open_s:
+            left_s = max(breaker.since + rule.most_open_s - now, 0.0)
+            self._unmark(key, now)
+            self._stay_open(key, breaker, breaker.why, left_s, now)

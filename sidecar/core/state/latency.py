@@ -13,7 +13,7 @@ from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Failure, Outcome
-from sidecar.core.state.base import Learner
+from sidecar.core.state.base import Changes, Keeper, Learner, count, finite
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.verdict import Verdict, of_last, verdict
 
@@ -27,6 +27,8 @@ _BUCKETS: Final = 1 + ceil(log(_MOST_S / _LEAST_S) / _GROWTH)
 _MEMORY: Final = 200.0
 _FADING: Final = log(2.0) / 30.0
 _TOO_HEAVY: Final = 1e30
+_MOST_KEPT: Final = 1e6
+"""Of what is kept over a restart, in samples: more than any that fade can come to."""
 
 _SILENT_S: Final = 30.0
 _HEARSAY: Final = 10.0
@@ -140,6 +142,46 @@ class Track:
                 mark.below += weight
             mark.follow(self._buckets, self._timed)
 
+    def row(self, now: float) -> list[float]:
+        """Outcomes, seconds since the last, then in samples as the last one weighs: successes, failures, the
+        seconds of all durations, and each bucket that is not empty, by number and weight."""
+        by = 1.0 / self._weight
+        row = [float(self._outcomes), max(now - self._at, 0.0)]
+        row += [self._served * by, self._failed * by, self._seconds * by]
+        for at, weight in enumerate(self._buckets):
+            if weight > 0.0:
+                row.append(float(at))
+                row.append(weight * by)
+        return row
+
+    def restore(self, row: list[float], away_s: float, now: float) -> None:
+        """Of one that has learnt nothing yet. ValueError when that is no row of one."""
+        if not finite(row, 5) or min(row) < 0.0 or len(row) % 2 == 0 or max(row[2:4]) > _MOST_KEPT:
+            raise ValueError(f"not what is known of an endpoint's answers: {row[:5]}")
+        outcomes = count(row[0])
+        buckets = [0.0] * _BUCKETS
+        timed = 0.0
+        before = -1
+        for place in range(5, len(row), 2):
+            at = count(row[place])
+            weight = row[place + 1]
+            if not before < at < _BUCKETS or not 0.0 < weight <= _MOST_KEPT:
+                raise ValueError(f"no bucket of durations: {row[place]}, {weight}")
+            buckets[at] = weight
+            timed += weight
+            before = at
+        if outcomes == 0 or row[4] > timed * _MOST_S or (timed > 0.0 and row[4] == 0.0):
+            raise ValueError(f"not what is known of an endpoint's answers: {row[:5]}")
+        self._outcomes = outcomes
+        self._at = now - row[1] - away_s
+        self._weight = 1.0
+        self._served = row[2]
+        self._failed = row[3]
+        self._timed = timed
+        self._seconds = row[4]
+        self._buckets = buckets if timed > 0.0 else []
+        self._find_marks()
+
     def _surprises(self, duration_s: float) -> bool:
         """Whether a success is much better than what was known: most failed, or it took twice as long."""
         return self._failed > self._served or 0.0 <= 2.0 * duration_s < self.p50_s()
@@ -176,11 +218,12 @@ def _middle_s(at: int) -> float:
 
 
 @final
-class Latency(Learner):
+class Latency(Learner, Keeper):
     """A `Track` for each endpoint that the plan names; what becomes of others is not learnt."""
 
     def __init__(self) -> None:
         self._tracks: dict[str, Track] = {}
+        self._changes: Final = Changes()
 
     def of(self, endpoint_key: str) -> Track | None:
         return self._tracks.get(endpoint_key)
@@ -194,8 +237,10 @@ class Latency(Learner):
         if track is None:
             return
         judged = verdict(ticket, outcome)
+        if judged is not Verdict.SILENT:
+            self._changes.add(ticket.endpoint.key)
         if judged is Verdict.SERVED:
-            track.learn(outcome.duration_s, now, failed=False)
+            track.learn(outcome.latency_s(), now, failed=False)
         elif judged is Verdict.FAILED:
             timed_out = outcome.failure is Failure.TIMEOUT and outcome.attempts == 1
             lasted_s = outcome.duration_s if timed_out else -1.0
@@ -205,4 +250,18 @@ class Latency(Learner):
         track = self._tracks.get(endpoint.key)
         judged = of_last(outcome)
         if track is not None and judged is not Verdict.SILENT:
+            self._changes.add(endpoint.key)
             track.learn(-1.0, now, failed=judged is Verdict.FAILED)
+
+    def changed(self) -> set[str]:
+        return self._changes.take()
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        track = self._tracks.get(key)
+        return track.row(now) if track is not None and track.known(1) else None
+
+    def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
+        restored = Track()
+        restored.restore(row, away_s, now)
+        if key in self._tracks:
+            self._tracks[key] = restored

@@ -19,6 +19,7 @@ from typing import Final, final
 
 from sidecar.core.endpoint import Candidates
 from sidecar.core.outcome import Outcome
+from sidecar.core.state.base import Changes, count, finite
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.verdict import Verdict, verdict
 
@@ -48,6 +49,8 @@ _STIRS: Final[list[float]] = [1.0 + 1.0 / 100.0] + [1.0 + 1.0 / 2000.0] * 5
 _SILENT_S: Final = 30.0
 _SILENT: Final = 200
 _STEPS: Final = 60
+_MOST_ODDS: Final = 1e6
+"""Log-odds that no weight comes to."""
 _CLOSE: Final = 1e-9
 
 
@@ -192,6 +195,42 @@ class Odds:
             weight.variance /= 1.0 + weight.variance * p * (1.0 - p)
         self.at = max(now, self.at)
 
+    def row(self, now: float) -> list[float]:
+        """Seconds since the last outcome, `count`, and of each weight its key, mean, variance, and seconds
+        since it was learnt."""
+        row = [max(now - self.at, 0.0), float(self.count)]
+        for key, weight in self._weights.items():
+            row.append(float(key))
+            row.append(weight.mean)
+            row.append(weight.variance)
+            row.append(max(now - weight.at, 0.0))
+        return row
+
+    def restore(self, row: list[float], away_s: float, now: float) -> None:
+        """Of one that has learnt nothing yet. ValueError when that is no row of one."""
+        if not finite(row, 2) or row[0] < 0.0 or len(row) % 4 != 2:
+            raise ValueError(f"not what is known of an endpoint's odds: {row[:2]}")
+        learnt = count(row[1])
+        for at in range(2, len(row), 4):
+            kind = count(row[at]) >> _KIND
+            if (
+                kind >= len(_AT_FIRST)
+                or abs(row[at + 1]) > _MOST_ODDS
+                or not 0.0 < row[at + 2] <= _AT_FIRST[kind]
+                or row[at + 3] < 0.0
+            ):
+                raise ValueError(f"no weight of a model: {row[at : at + 4]}")
+        self.at = now - row[0] - away_s
+        self.count = learnt
+        for at in range(2, len(row), 4):
+            weight = _Weight(row[at + 2], now - row[at + 3] - away_s)
+            weight.mean = row[at + 1]
+            self._weights[count(row[at])] = weight
+
+    def cells(self) -> list[int]:
+        """Sizes and hours of which something is known."""
+        return [key & _CELL for key in self._weights if key >> _KIND == _SIZE_AND_HOUR]
+
 
 @final
 class Model:
@@ -204,8 +243,14 @@ class Model:
     takes its place.
     """
 
-    def __init__(self, candidates: Candidates, target_s: float) -> None:
+    def __init__(
+        self, candidates: Candidates, target_s: float, name: str = "", changes: Changes | None = None
+    ) -> None:
+        """What has changed is told by `name` and endpoint, with a space between; nothing without a name."""
         self.target_s: Final = target_s
+        self._name: Final = name
+        self._changes: Final = changes if name else None
+        self._told: Final[dict[str, str]] = {}
         self.outcomes: int = 0
         self._odds: dict[str, Odds] = {}
         self._leaders: dict[int, str] = {}
@@ -235,6 +280,7 @@ class Model:
 
     def keep_endpoints(self, keys: set[str]) -> None:
         self._odds = {key: odds for key, odds in self._odds.items() if key in keys}
+        self._told.clear()
         self._leaders = {cell: key for cell, key in self._leaders.items() if key in keys}
 
     def admitted(self, ticket: Ticket) -> None:
@@ -255,9 +301,42 @@ class Model:
         if judged is Verdict.SILENT:
             return
         keys = weights_of(context)
-        odds.learn(keys, judged is Verdict.SERVED and outcome.duration_s <= self.target_s, now)
+        odds.learn(keys, judged is Verdict.SERVED and outcome.latency_s() <= self.target_s, now)
         self.outcomes += 1
         odds.count = self.outcomes
+        self._compare(context, keys, ticket.endpoint.key, odds)
+        if self._changes is not None:
+            told = self._told.get(ticket.endpoint.key)
+            if told is None:
+                told = self._told[ticket.endpoint.key] = f"{self._name} {ticket.endpoint.key}"
+            self._changes.add(told)
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        """None where nothing is known of the endpoint. Its odds are of the target that comes first, and the
+        outcomes of the pool second."""
+        odds = self._odds.get(key)
+        if odds is None or odds.count < 0:
+            return None
+        return [self.target_s, float(self.outcomes), *odds.row(now)]
+
+    def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
+        """ValueError when that is no row of one. The odds of another target are passed over."""
+        if not finite(row, 2) or row[0] < 0.0:
+            raise ValueError(f"not what is known of an endpoint's odds: {row[:4]}")
+        outcomes = count(row[1])
+        odds = Odds()
+        odds.restore(row[2:], away_s, now)
+        if odds.count > outcomes:
+            raise ValueError(f"no more outcomes of an endpoint than of all: {odds.count}, {outcomes}")
+        if key not in self._odds or row[0] != self.target_s:
+            return
+        self._odds[key] = odds
+        self.outcomes = max(self.outcomes, outcomes)
+        for cell in odds.cells():
+            # As for a request on a Monday, from no region: it is only a guess of whom to look at.
+            self._compare(cell, weights_of(cell), key, odds)
+
+    def _compare(self, context: int, keys: list[int], key: str, odds: Odds) -> None:
         leading = self._odds.get(self.leader(context))
         if leading is None or odds.mean(keys) > leading.mean(keys):
-            self._leaders[context & _CELL] = ticket.endpoint.key
+            self._leaders[context & _CELL] = key

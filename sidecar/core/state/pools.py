@@ -7,7 +7,7 @@ from sidecar.core.endpoint import Candidates, Endpoint
 from sidecar.core.outcome import Outcome
 from sidecar.core.state.arms import Arms
 from sidecar.core.state.atlas import Atlas
-from sidecar.core.state.base import Learner
+from sidecar.core.state.base import Changes, Learner
 from sidecar.core.state.bindings import salt_of
 from sidecar.core.state.ladder import Ladder
 from sidecar.core.state.load import Load
@@ -40,9 +40,19 @@ class Pool:
     for among all of them, and `places` are those of the wish that it ends in, where that has an order."""
 
     def __init__(
-        self, name: str, candidates: Candidates, load: Load | None = None, *, base: str = ""
+        self,
+        name: str,
+        candidates: Candidates,
+        load: Load | None = None,
+        *,
+        base: str = "",
+        rewarded: Changes | None = None,
+        judged: Changes | None = None,
     ) -> None:
         self.name: Final = name
+        self._kept_as: Final = "" if base else name
+        self._rewarded: Final = rewarded
+        self._judged: Final = judged
         self.base: Final = base or name
         self.salt: Final = salt_of(self.base)
         self.candidates = candidates
@@ -116,14 +126,14 @@ class Pool:
         """Learn from now on how rewarding each candidate is; what is known stays. The dearest endpoint's
         rewards are less by `cost`, 0 to 1."""
         if self.arms is None:
-            self.arms = Arms(self.candidates)
+            self.arms = Arms(self.candidates, self._kept_as, self._rewarded)
         self.arms.add(self.candidates, cost)
 
     def learn_success(self, target_s: float) -> None:
         """Learn from now on how likely each candidate is to answer within this time; what is known of that
         stays."""
         if self.model is None or self.model.target_s != target_s:
-            self.model = Model(self.candidates, target_s)
+            self.model = Model(self.candidates, target_s, self._kept_as, self._judged)
         else:
             self.model.add(self.candidates)
 
@@ -141,6 +151,13 @@ class Pools(Learner):
         self._kept = 0
         self._for_now: list[Pool] | None = None
         """While somebody only looks, the parts that are made for that."""
+        self.rewarded: Final = Changes()
+        """Pools and endpoints, with a space between, of which rewards have come."""
+        self.judged: Final = Changes()
+        """The same of those whose likely success is known better."""
+
+    def find(self, name: str) -> Pool | None:
+        return self._pools.get(name)
 
     def of(self, name: str) -> Pool:
         return self._pools[name]
@@ -157,7 +174,7 @@ class Pools(Learner):
         With a roster, they are renewed from it. `by` names the strategy."""
         pool = self._pools.get(name)
         if pool is None:
-            pool = Pool(name, candidates, self._load)
+            pool = Pool(name, candidates, self._load, rewarded=self.rewarded, judged=self.judged)
             self._pools[name] = pool
         pool.candidates = candidates
         pool.roster = roster

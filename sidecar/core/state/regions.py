@@ -3,7 +3,7 @@
 from typing import Final, final
 
 from sidecar.core.outcome import Failure, Outcome
-from sidecar.core.state.base import Learner
+from sidecar.core.state.base import Changes, Keeper, Learner, finite
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.verdict import Verdict, verdict
 
@@ -26,8 +26,8 @@ class _Region:
 
 
 @final
-class Regions(Learner):
-    """The mean duration by region, exponentially weighted, of answers and timeouts; errors are fast.
+class Regions(Learner, Keeper):
+    """The mean latency by region, exponentially weighted, of answers and timeouts; errors are fast.
 
     It counts from five on. When nothing was heard of a region for 30 s, which may be because it was left for
     being slow, it is `due`: what was known counts until five more are in, which begin a mean of their own.
@@ -35,6 +35,7 @@ class Regions(Learner):
 
     def __init__(self) -> None:
         self._regions: dict[str, _Region] = {}
+        self._changes: Final = Changes()
 
     def duration_s(self, region: str) -> float:
         """UNKNOWN, below 0, when it is not known."""
@@ -53,7 +54,8 @@ class Regions(Learner):
 
     def settled(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         region = ticket.endpoint.region
-        if not region or outcome.duration_s < 0.0:
+        latency_s = outcome.latency_s()
+        if not region or latency_s < 0.0:
             return
         if outcome.failure is not Failure.TIMEOUT and verdict(ticket, outcome) is not Verdict.SERVED:
             return
@@ -62,9 +64,25 @@ class Regions(Learner):
             known = self._regions[region] = _Region()
         if known.count == 0 or now - known.at >= _FRESH_S:
             known.count = 0
-            known.mean_s = outcome.duration_s
-        known.mean_s += _WEIGHT * (outcome.duration_s - known.mean_s)
+            known.mean_s = latency_s
+        known.mean_s += _WEIGHT * (latency_s - known.mean_s)
         known.count += 1
         known.at = now
         if known.count >= _FEWEST:
             known.told_s = known.mean_s
+            self._changes.add(region)
+
+    def changed(self) -> set[str]:
+        return self._changes.take()
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        known = self._regions.get(key)
+        return None if known is None or known.told_s < 0.0 else [known.told_s, max(now - known.at, 0.0)]
+
+    def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
+        """The region is due: what was known counts until five durations more are in."""
+        if not finite(row, 2) or len(row) > 2 or min(row) < 0.0:
+            raise ValueError(f"not what is known of a region: {row[:2]}")
+        known = self._regions[key] = _Region()
+        known.told_s = row[0]
+        known.at = now - row[1] - away_s

@@ -12,6 +12,8 @@ from sidecar.core.state.standing import DEGRADED, Mark, Standing
 
 UNKNOWN: Final = -1.0
 """In place of a number that was not told, or too long ago."""
+FRESH_S: Final = 30.0
+"""How long a number counts after it was told."""
 _ENDLESS: Final = float("inf")
 _CLEAR: Final = 0.95
 """A report above a limit counts against the endpoint until one is at most so much of the limit. Near it,
@@ -50,7 +52,7 @@ class Reports(Learner):
     it reports a twentieth less than that, or nothing for so long that its word counts no more.
     """
 
-    def __init__(self, fresh_s: float = 30.0, *, standing: Standing | None = None) -> None:
+    def __init__(self, fresh_s: float = FRESH_S, *, standing: Standing | None = None) -> None:
         if fresh_s <= 0:
             raise ValueError(f"fresh_s must be above 0, got {fresh_s}")
         self._fresh_s: Final = fresh_s

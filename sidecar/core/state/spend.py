@@ -8,12 +8,14 @@ from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.outcome import Failure, Outcome
-from sidecar.core.state.base import Learner
+from sidecar.core.state.base import Changes, Keeper, Learner, count, finite
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.verdict import Verdict, of_last
 
 _DAY_S: Final = 86_400
 _MONTHS_KEPT: Final = 2
+_LONG_AGO_S: Final = 62 * 86_400.0
+"""What was spent before that is of a month that nobody asks for."""
 
 
 def cost_micro_usd(endpoint: Endpoint, input: int, output: int) -> int:
@@ -56,7 +58,7 @@ class _Reserved:
 
 
 @final
-class Spend(Learner):
+class Spend(Learner, Keeper):
     """Of tenants that have a budget for the month. The two months that began last are remembered; tenants
     whose last month is longer ago are forgotten with the next plan.
 
@@ -72,6 +74,7 @@ class Spend(Learner):
         """Spent and reserved, by tenant and month."""
         self._reserved: Final[dict[int, _Reserved]] = {}
         """By the number of the ticket."""
+        self._changes: Final = Changes()
         self._month: int = 0
         """In which something was reserved last."""
 
@@ -93,6 +96,7 @@ class Spend(Learner):
                 del months[next(iter(months))]
             months[month] = 0
         months[month] += cost
+        self._changes.add(tenant)
 
     def settled(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         reserved = self._reserved.pop(ticket.id, None)
@@ -114,6 +118,7 @@ class Spend(Learner):
         months = self._months.get(reserved.tenant)
         if months is not None and reserved.month in months:
             months[reserved.month] += cost - reserved.micro_usd
+            self._changes.add(reserved.tenant)
 
     def keep_endpoints(self, keys: set[str]) -> None:
         """Tenants come and go with plans: those that spent nothing this month and the last are forgotten."""
@@ -123,3 +128,28 @@ class Spend(Learner):
                     break
             else:
                 del self._months[tenant]
+                self._changes.add(tenant)
+
+    def changed(self) -> set[str]:
+        return self._changes.take()
+
+    def row(self, key: str, now: float) -> list[float] | None:
+        """Each month, and what was spent in it; what was reserved is taken for spent, because nobody will
+        tell the next process how those requests ended. Months are the calendar's, not a clock's."""
+        months = self._months.get(key)
+        if months is None:
+            return None
+        row = []
+        for month, micro_usd in months.items():
+            row.append(float(month))
+            row.append(float(micro_usd))
+        return row
+
+    def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
+        if not finite(row, 2) or len(row) % 2 or len(row) > 2 * _MONTHS_KEPT:
+            raise ValueError(f"not what was spent: {row[:4]}")
+        months = {count(row[at]): count(row[at + 1]) for at in range(0, len(row), 2)}
+        if len(months) < len(row) // 2:
+            raise ValueError(f"not what was spent: {row[:4]}")
+        if away_s < _LONG_AGO_S:
+            self._months[key] = months

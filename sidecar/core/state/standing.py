@@ -5,7 +5,10 @@ away makes it whole again. Marks change seldom, and requests come often: so a ch
 the pools anew, and a request takes those that are there.
 """
 
+from collections.abc import Iterable
 from typing import Final, final
+
+from mypy_extensions import mypyc_attr, trait
 
 from sidecar.core.endpoint import ANYTHING, Candidates, Endpoint, Offer, eligible
 from sidecar.core.state.base import Learner
@@ -38,6 +41,19 @@ class Mark:
         self.until: Final = until
 
 
+@trait
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Onlooker:
+    """Wants to know when the standing of an endpoint crosses the line between picked and not picked."""
+
+    def moved(self, endpoint_key: str, before: int, level: int, now: float) -> None:
+        """From or to RESTING or worse. It may set and clear marks."""
+
+    def woken(self, now: float) -> float:
+        """Time has passed. Returns when to be woken at the latest; NEVER when only a change matters."""
+        return NEVER
+
+
 @final
 class Roster:
     """The endpoints that a plan lists together, and `candidates`, those of them that may be picked now.
@@ -55,6 +71,8 @@ class Roster:
         self.panic: Final = panic
         self.recovers: Final = recovers
         self.panicking = False
+        self.trying = False
+        """Whether only those that rest are left."""
         self.spent = False
         self.candidates = eligible(listed)
 
@@ -89,6 +107,7 @@ class Roster:
         sound = len(healthy) + len(standby)
         away = len(resting) + out
         trying = self.recovers and sound + len(degraded) == 0 and bool(resting)
+        self.trying = trying
         self.panicking = not trying and away > 0 and sound < self.panic * (sound + len(degraded) + away)
         self.spent = spent and not self.panicking and not trying and sound + len(degraded) == 0
         if trying:
@@ -116,8 +135,10 @@ class Standing(Learner):
         """Of those that are not healthy."""
         self._rosters: dict[str, list[Roster]] = {}
         self._offers: dict[str, Offer] = {}
+        self._stirred: Final[set[str]] = set()
         self.young: Final[dict[str, float]] = {}
         self.due: float = NEVER
+        self.onlookers: Final[list[Onlooker]] = []
 
     def offer(self, endpoint_key: str) -> Offer:
         """What the plan says that the endpoint can do."""
@@ -146,6 +167,21 @@ class Standing(Learner):
             until = max(until, mark.until)
         return until
 
+    def levels(self) -> dict[str, int]:
+        """Of those that are not healthy."""
+        return dict(self._levels)
+
+    def knows(self, endpoint_key: str) -> bool:
+        """Whether the plan has it."""
+        return endpoint_key in self._offers
+
+    def stirred(self) -> list[str]:
+        """The keys of those that changed from or to RESTING or worse since this was asked last, and of those
+        that a plan left out."""
+        stirred = list(self._stirred)
+        self._stirred.clear()
+        return stirred
+
     def marked(self) -> list[str]:
         """The keys of the endpoints that something speaks against."""
         return list(self._marks)
@@ -166,23 +202,50 @@ class Standing(Learner):
             del self._marks[endpoint_key]
         self._judge(endpoint_key, now)
 
+    def mark_all(self, endpoint_keys: Iterable[str], cause: str, mark: Mark, now: float) -> None:
+        """As `mark`, of many at once: the candidates of each pool are made anew once."""
+        keys = list(endpoint_keys)
+        for key in keys:
+            self._marks.setdefault(key, {})[cause] = mark
+        self.due = min(self.due, mark.until)
+        self._judge_all(keys, now)
+
+    def clear_all(self, endpoint_keys: Iterable[str], cause: str, now: float) -> None:
+        """As `clear`, of many at once: the candidates of each pool are made anew once."""
+        keys: list[str] = []
+        for key in endpoint_keys:
+            marks = self._marks.get(key)
+            if marks is not None and marks.pop(cause, None) is not None:
+                keys.append(key)
+                if not marks:
+                    del self._marks[key]
+        self._judge_all(keys, now)
+
+    def wake_at(self, at: float) -> None:
+        """Time is to pass no later than this: an onlooker has something to do then."""
+        self.due = min(self.due, at)
+
     def pass_time(self, now: float) -> None:
         """Take away the marks that are over by now, and find out when the next one will be."""
-        due = NEVER
+        self.due = due = NEVER
         for key in list(self._marks):
-            marks = self._marks[key]
+            marks = self._marks.get(key)
+            if marks is None:  # an onlooker took the last of them away
+                continue
             over = [cause for cause, mark in marks.items() if mark.until <= now]
             for cause in over:
                 self.clear(key, cause, now)
             for mark in marks.values():
                 due = min(due, mark.until)
+        for onlooker in self.onlookers:
+            due = min(due, onlooker.woken(now))
         for key, since in list(self.young.items()):
             until = since + self.offer(key).slow_start_s
             if until <= now:
                 del self.young[key]
             else:
                 due = min(due, until)
-        self.due = due
+        self.due = min(self.due, due)
 
     def weight(self, endpoint: Endpoint, now: float) -> float:
         """Its weight, less while it is young: from a tenth it grows to all of it in proportion to time."""
@@ -206,7 +269,7 @@ class Standing(Learner):
         if known:
             for key in self._offers:
                 if key not in known:
-                    self._begin_slowly(key, now)
+                    self.begin_slowly(key, now)
         self.keep_endpoints(set(self._offers))
 
     def renew(self, rosters: list[Roster]) -> None:
@@ -218,27 +281,57 @@ class Standing(Learner):
         for key in [key for key in self._marks if key not in keys]:
             del self._marks[key]
             self._levels.pop(key, None)
+            self._stirred.add(key)
         for key in [key for key in self.young if key not in keys]:
             del self.young[key]
 
-    def _judge(self, endpoint_key: str, now: float) -> None:
-        before = self._levels.get(endpoint_key, HEALTHY)
-        level = HEALTHY
-        for mark in self._marks.get(endpoint_key, {}).values():
-            level = max(level, mark.level)
-        if level == before:
-            return
-        if level == HEALTHY:
-            del self._levels[endpoint_key]
-        else:
-            self._levels[endpoint_key] = level
-        if before >= RESTING and level < RESTING and before != SPENT:
-            self._begin_slowly(endpoint_key, now)
-        for roster in self._rosters.get(endpoint_key, []):
-            roster.renew(self._levels)
-
-    def _begin_slowly(self, endpoint_key: str, now: float) -> None:
+    def begin_slowly(self, endpoint_key: str, now: float) -> None:
+        """From now on, until its slow start is over, it counts for less."""
         slow_start_s = self.offer(endpoint_key).slow_start_s
         if slow_start_s > 0.0:
             self.young[endpoint_key] = now
             self.due = min(self.due, now + slow_start_s)
+
+    def _judge(self, endpoint_key: str, now: float) -> None:
+        before = self._levels.get(endpoint_key, HEALTHY)
+        if self._stands(endpoint_key, before, now):
+            for roster in self._rosters.get(endpoint_key, []):
+                roster.renew(self._levels)
+            self._tell(endpoint_key, before, now)
+
+    def _judge_all(self, endpoint_keys: Iterable[str], now: float) -> None:
+        moved: dict[str, int] = {}
+        rosters: dict[int, Roster] = {}
+        for key in endpoint_keys:
+            before = self._levels.get(key, HEALTHY)
+            if self._stands(key, before, now):
+                moved[key] = before
+                for roster in self._rosters.get(key, []):
+                    rosters[id(roster)] = roster
+        for roster in rosters.values():
+            roster.renew(self._levels)
+        for key, before in moved.items():
+            self._tell(key, before, now)
+
+    def _tell(self, endpoint_key: str, before: int, now: float) -> None:
+        level = self._levels.get(endpoint_key, HEALTHY)
+        if self.onlookers and (before >= RESTING) != (level >= RESTING):
+            for onlooker in self.onlookers:
+                onlooker.moved(endpoint_key, before, level, now)
+
+    def _stands(self, endpoint_key: str, before: int, now: float) -> bool:
+        """Find out its level by its marks; whether that is another."""
+        level = HEALTHY
+        for mark in self._marks.get(endpoint_key, {}).values():
+            level = max(level, mark.level)
+        if level == before:
+            return False
+        if level == HEALTHY:
+            del self._levels[endpoint_key]
+        else:
+            self._levels[endpoint_key] = level
+        if before >= RESTING or level >= RESTING:
+            self._stirred.add(endpoint_key)
+        if before >= RESTING and level < RESTING and before != SPENT:
+            self.begin_slowly(endpoint_key, now)
+        return True

@@ -121,6 +121,10 @@ class Tickets:
         self.opened += 1
         return ticket
 
+    def waiting(self, id: int) -> Ticket | None:
+        """The open ticket with this number; None where there is none."""
+        return self._open.get(id)
+
     def close(self, id: int) -> Ticket | None:
         """Take the reported ticket out; None when it is unknown, expired or already closed."""
         ticket = self._open.pop(id, None)

@@ -1,7 +1,8 @@
 """What an outcome says about the endpoint that was picked: it served, it failed, or nobody can tell.
 
-A client that goes away, an answer of Envoy's own and a report that never came say nothing about the endpoint.
-Learning from them would make an endpoint bad because of who asked it.
+A client that goes away, an answer of Envoy's own, a report that never came and one without a word tell
+nothing of the endpoint. Learning from them would make an endpoint bad because of who asked it, or good for
+nothing.
 """
 
 from enum import Enum
@@ -32,12 +33,18 @@ def verdict(ticket: Ticket, outcome: Outcome) -> Verdict:
 
 
 def of_last(outcome: Outcome) -> Verdict:
-    """What it says of the endpoint that was asked last."""
+    """What it says of the endpoint that was asked last.
+
+    A client may leave an answer that began. Whether its end would have come, nobody knows: clients leave what
+    stands still. But what began as a failure was one.
+    """
     failure = outcome.failure
-    if failure is Failure.NONE:
+    if failure is Failure.NONE or failure is Failure.CANCELLED:
         if outcome.status >= 500 or outcome.status == 429:
             return Verdict.FAILED
-        return Verdict.SERVED
-    if failure in {Failure.CANCELLED, Failure.REFUSED, Failure.LOST}:
+        if failure is Failure.NONE and outcome.status > 0:
+            return Verdict.SERVED
+        return Verdict.SILENT
+    if failure is Failure.REFUSED or failure is Failure.LOST:
         return Verdict.SILENT
     return Verdict.FAILED

@@ -19,6 +19,9 @@ class Link:
 
     With `by`, the pool is the one that `pools` has for the request's value of this field: so "anything that
     serves the model" is a link by model. A value that is not there has no pool.
+
+    One that is `last` stands in for the others: it is a fallback only after all of them. It takes requests of
+    the `methods`, where these are given.
     """
 
     def __init__(
@@ -28,20 +31,28 @@ class Link:
         *,
         by: Field | None = None,
         pools: Mapping[str, str] = _NO_POOLS,
+        last: bool = False,
+        methods: frozenset[str] | None = None,
     ) -> None:
         if bool(pool) == (by is not None):
             raise ValueError("a link has a pool, or a field by which it is found")
         self.strategy: Final = strategy
+        self.last: Final = last
+        self._methods: Final = methods
         self._pool: Final = pool
         self._by: Final = by
         self._pools: Final = dict(pools)
 
     def picking(self, strategy: Strategy) -> "Link":
         """The same pool with another strategy, that arranges it in the same way."""
-        return Link(strategy, self._pool, by=self._by, pools=self._pools)
+        return Link(
+            strategy, self._pool, by=self._by, pools=self._pools, last=self.last, methods=self._methods
+        )
 
     def turn(self, turn: Turn) -> Turn | None:
         """The same request's turn in this link's pool; None when there is nobody to pick."""
+        if self._methods is not None and turn.request.method not in self._methods:
+            return None
         name = self._pool
         if self._by is not None:
             for value in self._by.read(turn.request):
@@ -63,8 +74,9 @@ class Failover(Strategy):
     """The pool's own endpoint as `first` ranks them, then one of each link, in the order of the links.
 
     What made an endpoint fail often fails its neighbours too, so the next attempt goes to the next link.
-    Where more are wanted than there are links, the others of the pool follow, then the others of the links.
-    While nobody in the pool may be picked, the first link that has somebody takes its place.
+    Where more are wanted than there are links, the others of the pool follow, then the others of the links,
+    and then links that are last. While nobody in the pool may be picked, the first link that has somebody
+    takes its place.
     """
 
     def __init__(self, first: Strategy, links: tuple[Link, ...]) -> None:
@@ -79,6 +91,8 @@ class Failover(Strategy):
         for link in self._links:
             if len(ranking) >= want:
                 return ranking
+            if link.last:
+                break
             there = taking[1] if taking is not None and taking[0] is link else link.turn(turn)
             if there is not None:
                 turns.append((link, there))
@@ -89,6 +103,13 @@ class Failover(Strategy):
             if len(ranking) >= want:
                 break
             _add(ranking, link.strategy.rank(there, want), want)
+        for link in self._links:
+            if len(ranking) >= want:
+                break
+            if link.last:
+                there = taking[1] if taking is not None and taking[0] is link else link.turn(turn)
+                if there is not None:
+                    _add(ranking, link.strategy.rank(there, want), want)
         return ranking
 
     def source(self, turn: Turn) -> Pool:

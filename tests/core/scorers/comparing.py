@@ -7,6 +7,7 @@ from sidecar.core.outcome import Outcome
 from sidecar.core.request import Request
 from sidecar.core.scorers.base import Asked, Scorer
 from sidecar.core.state.memory import State
+from sidecar.core.state.verdict import verdict
 from tests.builders import a_request, an_endpoint
 
 
@@ -31,6 +32,8 @@ class Scene:
         for outcome in outcomes:
             ticket = self.state.tickets.open("main", "main", "main", self.of(id), 1, now, 300.0)
             self.state.latency.settled(ticket, outcome, now)
+            judged = verdict(ticket, outcome)
+            self.state.scores.ended(ticket.endpoint, judged, outcome.latency_s(), ticket, now)
 
     def asked(self, request: Request | None = None, now: float = 0.0) -> Asked:
         return Asked(a_request() if request is None else request, self.candidates, 7, self.state, now)

@@ -3,7 +3,18 @@
 import pytest
 
 from sidecar.core.endpoint import Endpoint
-from sidecar.core.state.standing import DEGRADED, GONE, HEALTHY, NEVER, OUT, SPENT, Mark, Roster, Standing
+from sidecar.core.state.standing import (
+    DEGRADED,
+    GONE,
+    HEALTHY,
+    NEVER,
+    OUT,
+    RESTING,
+    SPENT,
+    Mark,
+    Roster,
+    Standing,
+)
 from tests.core.filters.asking import offering
 
 A, B, C, D = (offering(name, slow_start_s=30.0) for name in "abcd")
@@ -221,3 +232,33 @@ def test_without_a_slow_start_nobody_is_young() -> None:
     standing.clear(quick.key, "test", 1.0)
 
     assert (standing.young, standing.due) == ({}, NEVER)
+
+
+def test_where_nobody_else_is_left_those_that_rest_are_tried_if_it_recovers() -> None:
+    """H7: and before a panic; who is out stays out."""
+    recovering, other = Roster(FOUR, recovers=True), Roster(FOUR)
+    panicking = Roster(FOUR, 0.5, recovers=True)
+    standing = a_standing(recovering, other, panicking)
+
+    marked(standing, {A: RESTING, B: RESTING, C: OUT, D: DEGRADED})
+    assert (ids(recovering), ids(other), ids(panicking)) == ("d", "d", "a b c d")
+    marked(standing, {D: OUT})
+    assert (ids(recovering), ids(other), ids(panicking)) == ("a b", "", "a b")
+    marked(standing, {A: OUT, B: OUT})
+    assert (ids(recovering), ids(other), ids(panicking)) == ("", "", "a b c d")
+    assert panicking.panicking
+
+
+def test_one_that_shall_begin_slowly_grows_to_its_weight() -> None:
+    """H5 C5: from a tenth, whatever was against it before; without a slow start nothing happens."""
+    standing = a_standing(Roster(FOUR))
+    standing.begin_slowly(A.key, 100.0)
+    assert [standing.weight(A, now) for now in (100.0, 115.0, 130.0)] == [0.1, 0.5, 1.0]
+    assert standing.due == 130.0
+    standing.pass_time(130.0)
+    assert not standing.young
+
+    at_once = offering("e")
+    standing = a_standing(Roster((at_once,)))
+    standing.begin_slowly(at_once.key, 100.0)
+    assert not standing.young

@@ -15,7 +15,7 @@ def judged(outcome: Outcome, address: str = HERE) -> Verdict:
     return verdict(Tickets(0).open("route", "variant", "pool", endpoint, 1, 0.0, 10.0), outcome)
 
 
-@pytest.mark.parametrize("status", [0, 200, 302, 400, 404, 499])
+@pytest.mark.parametrize("status", [101, 200, 302, 400, 404, 499])
 def test_an_answer_that_the_client_asked_for_is_served(status: int) -> None:
     assert judged(Outcome(status)) is Verdict.SERVED
 
@@ -23,6 +23,22 @@ def test_an_answer_that_the_client_asked_for_is_served(status: int) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503, 504])
 def test_an_answer_that_the_endpoint_could_not_give_is_a_failure(status: int) -> None:
     assert judged(Outcome(status)) is Verdict.FAILED
+
+
+def test_neither_a_status_nor_a_failure_says_nothing() -> None:
+    """H1: an endpoint must not become good by an answer that nobody saw."""
+    assert judged(Outcome(0)) is Verdict.SILENT
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(200, Verdict.SILENT), (404, Verdict.SILENT), (503, Verdict.FAILED), (429, Verdict.FAILED)],
+)
+def test_of_an_answer_that_the_client_left_only_its_beginning_can_tell(
+    status: int, expected: Verdict
+) -> None:
+    """H1: one that stands still makes clients leave, so a good beginning is no success."""
+    assert judged(Outcome(status, failure=Failure.CANCELLED)) is expected
 
 
 @pytest.mark.parametrize(

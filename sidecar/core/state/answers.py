@@ -1,0 +1,202 @@
+"""The last good answer to each question, for when nobody is left to answer it.
+
+A route that wants so keeps copies of what its endpoints answered. They are bounded in age, in size, in number
+and in bytes altogether; what was taken longest ago goes first. A question is the method GET with the host,
+the target and the values of the headers that an answer may vary by. Who asks with credentials is given
+nothing, and nothing of theirs is kept, unless the route names the header: then each has answers of their own.
+"""
+
+from collections.abc import Mapping
+from typing import Final, final
+
+from sidecar.core.request import Headers, Request
+
+_CREDENTIALS: Final = ("authorization", "cookie")
+_PER_ANSWER: Final = 512
+"""Bytes, about, that an answer takes besides its texts."""
+_OF_ONE_CONNECTION: Final = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_MADE_ANEW: Final = frozenset(("content-length", "date", "age"))
+_FOR_ONE_CLIENT: Final = ("no-store", "private")
+
+
+@final
+class Keeping:
+    """What a route keeps. Names of headers are lower-case; sizes are in bytes, `most_bytes` of all together.
+
+    An answer that is younger than `refresh_s` is not taken again.
+    """
+
+    def __init__(
+        self,
+        max_age_s: float,
+        max_size: int,
+        entries: int,
+        most_bytes: int,
+        refresh_s: float,
+        vary: tuple[str, ...],
+    ) -> None:
+        self.max_age_s: Final = max_age_s
+        self.max_size: Final = max_size
+        self.entries: Final = entries
+        self.most_bytes: Final = most_bytes
+        self.refresh_s: Final = refresh_s
+        self.vary: Final = vary
+        self._refused: Final = tuple(name for name in _CREDENTIALS if name not in vary)
+
+    def question(self, request: Request) -> str:
+        """What the request asks; empty where nothing is kept for it."""
+        if request.method not in {"GET", "HEAD"}:
+            return ""
+        headers = request.headers
+        for name in self._refused:
+            if headers.raw(name):
+                return ""
+        parts = [request.authority.lower(), request.target]
+        for name in self.vary:
+            values = headers.values(name)
+            parts.append("" if not values else "\x01" + "\x01".join(values))
+        return "\x00".join(parts)
+
+    def takes(self, status: int, headers: Headers) -> bool:
+        """Whether an answer that begins so may be kept, and given to whoever asks the same."""
+        if status != 200 or headers.raw("set-cookie"):
+            return False
+        for value in headers.values("cache-control"):
+            for directive in value.lower().split(","):
+                if directive.partition("=")[0].strip() in _FOR_ONE_CLIENT:
+                    return False
+        for value in headers.values("vary"):
+            for name in value.lower().split(","):
+                if name.strip() and name.strip() not in self.vary:
+                    return False
+        written = headers.first("content-length")
+        if written is None:
+            return True
+        return written.isascii() and written.isdigit() and len(written) < 16 and int(written) <= self.max_size
+
+    def same(self, other: "Keeping") -> bool:
+        return (
+            self.vary == other.vary
+            and self.max_size == other.max_size
+            and self.entries == other.entries
+            and self.most_bytes == other.most_bytes
+        )
+
+
+@final
+class Kept:
+    """An answer with status 200, as it came at `at`."""
+
+    def __init__(self, headers: tuple[tuple[str, str], ...], body: bytes, at: float) -> None:
+        self.headers: Final = headers
+        self.body: Final = body
+        self.at: Final = at
+
+
+def _lasting(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Those that may be said again, by name in lower case. UnicodeDecodeError where one is no text."""
+    found: list[tuple[str, str]] = []
+    for name in headers.names():
+        if not name.startswith(":") and name not in _OF_ONE_CONNECTION and name not in _MADE_ANEW:
+            found.extend([(name, value.decode("utf-8")) for value in headers.raw(name)])
+    return tuple(found)
+
+
+@final
+class _Shelf:
+    """Of one route."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self.by_question: Final[dict[str, Kept]] = {}
+        self.size = 0
+
+    def put(self, question: str, kept: Kept) -> None:
+        self.drop(question)
+        size = _size(question, kept)
+        if size > self.keeping.most_bytes:
+            return
+        self.by_question[question] = kept
+        self.size += size
+        while self.size > self.keeping.most_bytes or len(self.by_question) > self.keeping.entries:
+            self.drop(next(iter(self.by_question)))
+
+    def drop(self, question: str) -> None:
+        old = self.by_question.pop(question, None)
+        if old is not None:
+            self.size -= _size(question, old)
+
+
+def _size(question: str, kept: Kept) -> int:
+    size = _PER_ANSWER + len(question) + len(kept.body)
+    for name, value in kept.headers:
+        size += len(name) + len(value)
+    return size
+
+
+@final
+class LastGood:
+    """The answers of all routes that keep some, by the route's name."""
+
+    def __init__(self) -> None:
+        self._shelves: Final[dict[str, _Shelf]] = {}
+
+    def __len__(self) -> int:
+        return sum([len(shelf.by_question) for shelf in self._shelves.values()])
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum([shelf.size for shelf in self._shelves.values()])
+
+    def of(self, route: str, question: str, now: float) -> Kept | None:
+        """The answer that may be given now. Reading takes nothing away."""
+        shelf = self._shelves.get(route)
+        if shelf is None or not question:
+            return None
+        kept = shelf.by_question.get(question)
+        return None if kept is None or now - kept.at > shelf.keeping.max_age_s else kept
+
+    def wanted(self, route: str, question: str, now: float) -> bool:
+        """Whether a copy of the answer to this is worth taking."""
+        shelf = self._shelves.get(route)
+        if shelf is None or not question:
+            return False
+        kept = shelf.by_question.get(question)
+        return kept is None or now - kept.at >= shelf.keeping.refresh_s
+
+    def keep(self, route: str, question: str, headers: Headers, body: bytes, now: float) -> None:
+        """A whole answer that the route's `Keeping` takes; one that is none, by what its headers say, is
+        left out."""
+        shelf = self._shelves.get(route)
+        if shelf is None or len(body) > shelf.keeping.max_size:
+            return
+        written = headers.first("content-length")
+        if written is not None and int(written) != len(body):
+            return
+        try:
+            shelf.put(question, Kept(_lasting(headers), body, now))
+        except UnicodeDecodeError:
+            return
+
+    def adopt(self, keeping: Mapping[str, Keeping]) -> None:
+        """A new plan has these routes that keep answers, by name, and no others."""
+        for route in [route for route in self._shelves if route not in keeping]:
+            del self._shelves[route]
+        for route, rule in keeping.items():
+            shelf = self._shelves.get(route)
+            if shelf is None or not shelf.keeping.same(rule):
+                self._shelves[route] = _Shelf(rule)
+            else:
+                shelf.keeping = rule
