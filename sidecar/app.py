@@ -49,12 +49,16 @@ def build(
     asker = Asker(router, measures, Random())
     asker.follow(loaded.plan)
 
+    keeping: Keeping | None = None
+
     def swap(plan: Plan) -> None:
         router.swap(plan)
         asker.follow(plan)
+        if keeping is None:
+            for keeper in state.keepers.values():
+                keeper.changed()  # nobody else takes them: names of endpoints that went would pile up
 
     health = Health([EXT_PROC, ACCESS_LOG, ROUTE])
-    keeping = None
     file = store_path(config, path.parent)
     if file is not None and isinstance(config.store, schema.Store):
         keeping = Keeping(

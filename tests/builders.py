@@ -33,10 +33,11 @@ def a_request(
     *headers: tuple[str, str | bytes],
     method: str = "GET",
     host: str = "shop.test",
+    ends: bool = False,
 ) -> Request:
     """Headers are (name, value) pairs, so that they may repeat."""
     pairs = [(name, value.encode() if isinstance(value, str) else value) for name, value in headers]
-    return Request(method, host, target, headers_of(pairs))
+    return Request(method, host, target, headers_of(pairs), ends=ends)
 
 
 def an_endpoint(

@@ -75,7 +75,8 @@ def _compile(root: Path, scratch: Path) -> list[tuple[Path, str]] | str:
         shutil.copy(root / "sidecar" / f"{name}.py", scratch / "sidecar" / f"{name}.py")
     (scratch / "setup.py").write_text(_SETUP)
     done = subprocess.run(
-        [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "tmp"],
+        [sys.executable, "setup.py", "build_ext", "--build-lib", "out", "--build-temp", "tmp"]
+        + ["--parallel", str(os.cpu_count() or 1)],
         cwd=scratch,
         capture_output=True,
         text=True,

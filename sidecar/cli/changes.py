@@ -15,6 +15,8 @@ from sidecar.config import document
 
 _PATIENCE_S: Final = 60.0
 _SOUND: Final = 200
+_ANSWERS: Final = {True: {"done", "generation", "lasts"}, False: {"error"}}
+"""What stands in the answer of a sidecar that did it, or did not."""
 
 
 class CannotAsk(Exception):
@@ -62,7 +64,9 @@ def told(admin: str, method: str, path: tuple[str, ...], body: dict[str, Any]) -
     try:
         answer = json.loads(said)
     except ValueError:
-        raise CannotAsk(f"what answers at {admin} is no sidecar: {status}") from None
+        answer = None
+    if not isinstance(answer, dict) or not _ANSWERS[status == _SOUND] <= answer.keys():
+        raise CannotAsk(f"what answers at {admin} is no sidecar: {status}")
     if status != _SOUND:
         for line in [*answer.get("problems", []), answer["error"]]:
             click.echo(line, err=True)

@@ -40,6 +40,18 @@ _MOST_BYTES: Final = 256 * 1024 * 1024
 """Of the answer: a running sidecar may have 10,000 routes and as many endpoints."""
 
 
+_NAME: Final = "name an address that it listens on (listen.grpc)"
+_NOT_THERE: Final = {
+    "Connection refused": "nobody listens there",
+    "No such file or directory": "there is no such socket",
+    "Permission denied": "this user may not",
+    "hostname lookup": "its name has no address",
+    "": "",
+}
+"""What gRPC's own words say of a connection that could not be made."""
+_HUNG_UP: Final = ("Socket closed", "Connection reset", "Broken pipe")
+
+
 class CannotAsk(Exception):
     """Nobody could be asked; the text says why."""
 
@@ -84,8 +96,13 @@ def asked(
 
     CannotAsk when it says nothing.
     """
-    message = RouteRequest(method=method, authority=host, path=target, body=body or b"")
-    message.headers.extend(Header(name=name, value=value) for name, value in _typed(headers, body))
+    try:
+        message = RouteRequest(method=method, authority=host, path=target, body=body or b"")
+        message.headers.extend(Header(name=name, value=value) for name, value in _typed(headers, body))
+    except UnicodeEncodeError as error:
+        raise CannotAsk(
+            f"{error.object!a} is no UTF-8, and a running sidecar cannot be asked so; ask a CONFIG"
+        ) from error
     if _ends(headers, body):
         message.body_size = 0
     options = (("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", _MOST_BYTES))
@@ -105,7 +122,7 @@ def asked(
 def _in_words(server: str, patience_s: float, code: grpc.StatusCode, details: str) -> str:
     """In words for people: what went wrong, and what to do."""
     if code is grpc.StatusCode.UNAVAILABLE:
-        return f"no sidecar can be reached at {server}; name an address that it listens on (listen.grpc)"
+        return f"{_unavailable(server, details)}; {_NAME}"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"what listens at {server} did not answer within {patience_s:.4g} s"
     if code is grpc.StatusCode.UNIMPLEMENTED:
@@ -113,6 +130,18 @@ def _in_words(server: str, patience_s: float, code: grpc.StatusCode, details: st
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return f"the sidecar at {server} cannot take the request: {details}"
     return f"the sidecar at {server} failed: {code.name}: {details}"
+
+
+def _unavailable(server: str, details: str) -> str:
+    """gRPC has one status for all of it."""
+    if "onnect failed" in details or "Failed to connect to remote" in details or "resolving" in details:
+        why = next(why for words, why in _NOT_THERE.items() if words in details)
+        return f"no sidecar can be reached at {server}" + (f": {why}" if why else "")
+    if any(words in details for words in _HUNG_UP):
+        return f"what listens at {server} hung up without an answer"
+    if "HTTP/2" in details:
+        return f"what answers at {server} is no sidecar: it speaks no gRPC"
+    return f"no sidecar can be reached at {server} ({details})"
 
 
 def _ends(headers: list[tuple[str, bytes]], body: bytes | None) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from sidecar.config import schema
 from sidecar.config.actions import compile_direct, compile_happening
 from sidecar.config.bodies import note_claims
-from sidecar.config.cache import check_cache, compile_keeping
+from sidecar.config.cache import check_cache, check_last_good, compile_keeping, keys_of
 from sidecar.config.edits import compile_edits, compile_rewrite
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.facts import Facts
@@ -217,7 +217,7 @@ def _route(
     reached = {each.key: each for end in end_of.values() for each in end.chain.endpoints()}
     session = sessions.of(written, where, drawn, facts, arms, tuple(reached.values()), findings)
     strategy = compile_strategy(written.strategy, (*where, "strategy"), findings, options=options)
-    keeping = compile_keeping(written, where, findings)
+    check_last_good(written, where, findings)
     check_cache(written, where, findings)
     retries = compile_retries(written, where, orders, findings)
     request_headers = compile_edits(written.headers.request, (*where, "headers", "request"), findings)
@@ -258,6 +258,8 @@ def _route(
     filters = conditions.filters(written, variants, tuple(links.values()), where, findings)
     if drawn.config.envoy.endpoint_picker and variants:
         filters = (*filters, Subset(SUBSET_NAMESPACE, SUBSET_KEY))
+    keys = keys_of(drawn.config.gates)
+    keeping = compile_keeping(written, keys, drawn.config.context, (*variants, *links.values()))
     split = None
     if len(variants) > 1:
         split = Split(written.name, [variant.name for variant in variants], [weight for _, weight in arms])

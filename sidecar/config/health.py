@@ -19,6 +19,8 @@ from sidecar.core.watch import (
 _MOST_SCORE: Final = 0.999
 _JITTER: Final = 1.1
 """So much longer than its interval a round may take; see runtime/asking."""
+_LEAST_INTERVAL_S: Final = 0.1
+_LEAST_TIMEOUT_S: Final = 0.001
 _SHOWN: Final = ("utilisation", "quota_used", "cache_hit_rate")
 
 
@@ -26,7 +28,8 @@ def watch_of(cluster: schema.Cluster) -> Watch:
     """Of a cluster that `check_health` found sound."""
     health, breaker = cluster.health, cluster.breaker
     asked = health.probe is not None or cluster.scrape is not None
-    if health.outliers is None and health.score is None and breaker is None and not asked:
+    said = bool(health.failure_statuses)
+    if health.outliers is None and health.score is None and breaker is None and not asked and not said:
         return UNWATCHED
     score = UNWATCHED.score
     if health.score is not None:
@@ -38,6 +41,7 @@ def watch_of(cluster: schema.Cluster) -> Watch:
         None if breaker is None else _breaker(breaker),
         None if health.probe is None else _probe(health.probe),
         None if cluster.scrape is None else _scrape(cluster.scrape),
+        frozenset(health.failure_statuses) if said else UNWATCHED.failures,
     )
 
 
@@ -56,7 +60,7 @@ def check_health(cluster: schema.Cluster, where: Where, findings: Findings) -> N
     if breaker is None:
         return
     place = (*where, "breaker")
-    if breaker.close_after > breaker.half_open:
+    if "close_after" in breaker.model_fields_set and breaker.close_after > breaker.half_open:
         findings.add(
             (*place, "close_after"),
             f"{breaker.close_after} of {breaker.half_open} trials can never be served",
@@ -79,6 +83,8 @@ def _check_asked(cluster: schema.Cluster, where: Where, findings: Findings) -> N
     """Probes and scrapes."""
     probe, scrape = cluster.health.probe, cluster.scrape
     at_probe, at_scrape = (*where, "health", "probe"), (*where, "scrape")
+    _check_times(probe, at_probe, findings)
+    _check_times(scrape, at_scrape, findings)
     if not cluster.endpoints:
         for place, written in ((at_probe, probe), (at_scrape, scrape)):
             if written is not None:
@@ -103,6 +109,22 @@ def _check_asked(cluster: schema.Cluster, where: Where, findings: Findings) -> N
             f"with the timeout, the next report may come after {latest_s:g} s, "
             f"and one counts for {FRESH_S:g} s",
             "ask more often",
+        )
+
+
+def _check_times(asked: schema.Probe | schema.Scrape | None, where: Where, findings: Findings) -> None:
+    if asked is None:
+        return
+    if asked.interval < _LEAST_INTERVAL_S:
+        findings.add((*where, "interval"), "must be at least 100ms", "each question takes a connection")
+    if asked.timeout < _LEAST_TIMEOUT_S:
+        findings.add((*where, "timeout"), "must be at least 1ms", "nobody answers sooner")
+    if asked.timeout > asked.interval:
+        findings.note(
+            (*where, "timeout"),
+            f"is more than the interval of {asked.interval:g} s, so one that hangs is asked only every "
+            f"{asked.timeout:g} s",
+            "write at most as much",
         )
 
 
@@ -148,7 +170,8 @@ def _check_judged(health: schema.Health, where: Where, findings: Findings) -> No
         place = (*where, "outliers")
         if not outliers.failure_rate and not outliers.p99:
             findings.add(place, "nothing ejects anybody", "give it failure_rate or p99, or leave it out")
-        if outliers.max_ejected_for < outliers.ejected_for:
+        written = "max_ejected_for" in outliers.model_fields_set
+        if written and outliers.max_ejected_for < outliers.ejected_for:
             findings.add(
                 (*place, "max_ejected_for"),
                 "is less than ejected_for",
@@ -170,7 +193,7 @@ def _outliers(written: schema.Outliers) -> OutlierRule:
         written.window,
         written.requests,
         written.ejected_for,
-        written.max_ejected_for,
+        max(written.max_ejected_for, written.ejected_for),
     )
 
 

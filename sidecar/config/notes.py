@@ -45,6 +45,7 @@ def note_oddities(drawn: Draft, plan: Plan, places: Mapping[str, int], findings:
     for route in plan.routes:
         at = places[route.name]
         _note_links(drawn.routes[at], ("routes", at), route, findings)
+    _note_patient(drawn, plan, places, findings)
 
 
 def _strategies(drawn: Draft, plan: Plan, places: Mapping[str, int]) -> Iterator[_Placed]:
@@ -195,6 +196,48 @@ def _note_estimates(drawn: Draft, findings: Findings) -> None:
             "bodies, and one without content-length counts as envoy.body_limit",
             "give one of them a source",
         )
+
+
+def _note_patient(drawn: Draft, plan: Plan, places: Mapping[str, int], findings: Findings) -> None:
+    """Clusters whose endpoints are judged by how requests end, where one that hangs ends none."""
+    patient: dict[str, None] = {}
+    hung: dict[str, None] = {}
+    place: Where = ()
+    for route in plan.routes:
+        if _has_an_end(drawn.routes[places[route.name]]):
+            continue
+        arms = [*route.variants, *_links(route).values()]
+        for name in dict.fromkeys(endpoint.cluster for endpoint in _endpoints(arms)):
+            judged = _judged_by(drawn.clusters.get(name))
+            if judged:
+                place = place or ("clusters", name, *judged)
+                hung[name] = None
+                patient[route.name] = None
+    if hung:
+        findings.note(
+            place,
+            f"that an endpoint of {_some(list(hung))} hangs is not found out: {_some(list(patient))} "
+            f"{'has' if len(patient) == 1 else 'have'} no timeout, so clients give up first",
+            "give the route retry.per_try_timeout, timeout or idle_timeout, or the cluster a probe",
+        )
+
+
+def _judged_by(cluster: schema.Cluster | None) -> Where:
+    """What judges its endpoints, where that needs requests that end."""
+    if cluster is None or cluster.health.probe is not None:
+        return ()
+    if cluster.breaker is not None:
+        return ("breaker",)
+    if cluster.health.outliers is not None:
+        return ("health", "outliers")
+    return () if cluster.health.score is None else ("health", "score")
+
+
+def _has_an_end(route: schema.Route) -> bool:
+    """Whether one who waits for an answer is told at some time that there is none."""
+    retry = route.retry
+    per_try = retry is not None and retry.per_try_timeout is not None
+    return per_try or bool(route.timeout) or route.idle_timeout is not None
 
 
 def _note_links(written: schema.Route, where: Where, route: Route, findings: Findings) -> None:

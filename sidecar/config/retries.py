@@ -183,8 +183,10 @@ def compile_failover(
         findings.add(place, "must not be empty", "list where to go next, or leave it out")
     variants: list[Variant] = []
     links: list[Link] = []
-    named = Orders(clusters).named(route)
-    ends = all(otherwise_of(clusters.get(name)) is None for name in named)
+    orders = Orders(clusters)
+    named = orders.named(route)
+    reached = {*orders.linked(route), *(named if route.split is None else ())}
+    ends = all(_adds_nobody(otherwise_of(clusters.get(name)), reached) for name in named)
     for at, written in enumerate(route.failover):
         spot = (*place, at)
         last = ends and at == len(route.failover) - 1
@@ -209,6 +211,11 @@ def compile_failover(
         )
         links.append(Link(variants[-1].strategy, pool))
     return Chain(tuple(variants), tuple(links))
+
+
+def _adds_nobody(otherwise: schema.Otherwise | None, reached: set[str]) -> bool:
+    """Whether requests end no further on for it: who stands in may be on their way already."""
+    return otherwise is None or (otherwise.respond is None and otherwise.to in reached)
 
 
 def _chosen(link: schema.Link, where: Where, targets: Targets, findings: Findings) -> Chosen | None:
@@ -303,6 +310,10 @@ class Orders:
     def named(self, route: schema.Route) -> list[str]:
         """The clusters that the route itself names, each once."""
         return self._named(_targets(route))
+
+    def linked(self, route: schema.Route) -> list[str]:
+        """The clusters that its links name."""
+        return [name for link in route.failover or () for name in self._linked(link)]
 
     def _wanted(self, route: schema.Route) -> list[tuple[str, ...]]:
         retry = retry_of(route)

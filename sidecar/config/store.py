@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.config import schema
-from sidecar.config.errors import Findings, Problem
+from sidecar.config.errors import Findings, Problem, shown
 
 _LEAST_S: Final = 0.1
 
@@ -18,6 +18,12 @@ def check_store(config: schema.Config, findings: Findings) -> None:
     store = config.store
     if isinstance(store, schema.Store) and not store.sqlite:
         findings.add(("store", "sqlite"), "must not be empty", "name a file, such as state.db")
+    elif isinstance(store, schema.Store) and store.sqlite.startswith((":memory:", "file:")):
+        findings.add(
+            ("store", "sqlite"),
+            f"{shown(store.sqlite)} is no file",
+            "write `store: memory`, which keeps nothing over a restart, or name a file",
+        )
     if isinstance(store, schema.Store) and store.every < _LEAST_S:
         findings.add(("store", "every"), "must be at least 100ms", "each save writes a disk")
 

@@ -3,6 +3,7 @@
 from typing import Final, final
 
 from sidecar.config import schema
+from sidecar.config.connections import check_connections
 from sidecar.config.errors import Findings, Where, shown
 from sidecar.config.health import check_health, watch_of
 from sidecar.config.sections import Draft
@@ -57,6 +58,7 @@ class Targets:
         self._by_id: Final[dict[str, list[Endpoint]]] = {}
         self.used: Final[set[str]] = set()
         for name, cluster in drawn.clusters.items():
+            check_connections(cluster, ("clusters", name), findings)
             check_health(cluster, ("clusters", name), findings)
             endpoints = self._endpoints(name, cluster)
             self._clusters[name] = endpoints

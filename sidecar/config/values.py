@@ -5,6 +5,7 @@ Every refusal is a sentence that holds the value, because it is shown as it is.
 
 import re
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
@@ -49,6 +50,22 @@ def host_port(value: object) -> str:
     )
 
 
+def real_host(value: str) -> str:
+    """Of a text like HOST, one whose IPv6 address and port there can be."""
+    name, bracket, rest = value.rpartition("]")
+    port = rest.removeprefix(":") if bracket else value.partition(":")[2]
+    if not port or 1 <= int(port) <= 65535:
+        try:
+            if bracket:
+                IPv6Address(name.removeprefix("["))
+        except ValueError:
+            pass
+        else:
+            return value
+    wrong, remedy = REFUSED_PATTERNS[HOST]
+    raise ValueError(f"{shown(value)} {wrong}; {remedy}")
+
+
 def listener(value: object) -> str:
     """`host:port` or `unix:/path`."""
     if isinstance(value, str) and value.startswith("unix:"):
@@ -79,6 +96,13 @@ def byte_count(value: object) -> int:
         if found and found[2]:
             return size_in_bytes(found[1], found[2])
     raise ValueError(f"{shown(value)} is not a size; write a number with a unit, such as 500B, 64KB or 10MB")
+
+
+def byte_count_above_zero(value: object) -> int:
+    count = byte_count(value)
+    if count <= 0:
+        raise ValueError(f"must be more than 0B, got {value}")
+    return count
 
 
 def size_in_bytes(number: str, unit: str) -> int:
@@ -143,17 +167,13 @@ _HOST_PORT_PATTERN: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}"
 
 Seconds = Annotated[float, BeforeValidator(seconds), WithJsonSchema(_DURATION_SCHEMA)]
 SecondsAboveZero = Annotated[float, BeforeValidator(above_zero), WithJsonSchema(_DURATION_SCHEMA)]
-ByteCount = Annotated[
-    int,
-    BeforeValidator(byte_count),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^[0-9]+(\.[0-9]+)? *([kKmMgGtT]?[bB])$",
-            "examples": ["500B", "64KB", "10MB"],
-        }
-    ),
-]
+_BYTES_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+)? *([kKmMgGtT]?[bB])$",
+    "examples": ["500B", "64KB", "10MB"],
+}
+ByteCount = Annotated[int, BeforeValidator(byte_count), WithJsonSchema(_BYTES_SCHEMA)]
+ByteCountAboveZero = Annotated[int, BeforeValidator(byte_count_above_zero), WithJsonSchema(_BYTES_SCHEMA)]
 _SHARE_SCHEMA: Final = {
     "anyOf": [
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? *%$", "examples": ["10%", "0.01%"]},

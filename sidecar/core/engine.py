@@ -27,7 +27,7 @@ from sidecar.core.fallbacks import filled
 from sidecar.core.filters.base import Sieve, hard_and_soft
 from sidecar.core.filters.named import wished
 from sidecar.core.nobody import nobody
-from sidecar.core.outcome import LOST, Outcome
+from sidecar.core.outcome import LOST, Failure, Outcome
 from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Redirect, Reply, reply_of
@@ -44,7 +44,7 @@ from sidecar.core.state.pools import Pool
 from sidecar.core.state.standing import Roster
 from sidecar.core.state.tickets import Ticket
 from sidecar.core.state.tried import tried
-from sidecar.core.state.verdict import verdict
+from sidecar.core.state.verdict import of_attempt
 from sidecar.core.strategies.base import Turn, candidates_now, narrowed
 
 _NO_FALLBACKS: Final[list[Endpoint]] = []
@@ -296,10 +296,9 @@ class Engine:
     def _last_good(
         self, route: Route, keeping: Keeping, sieves: list[Sieve] | None, request: Request, now: float
     ) -> Reply | None:
-        """What was answered to the same question, unless the request may not have just any endpoint's."""
-        for sieve in sieves or ():
-            if not sieve.soft:
-                return None
+        """What was answered to the same question, unless the request asks more than just any endpoint."""
+        if sieves:
+            return None
         kept = self._state.last_good.of(route.name, keeping.question(request), now)
         return None if kept is None else reply_of(route.name, kept, now)
 
@@ -323,6 +322,8 @@ class Engine:
             self._tokens(decision, request),
         )
         decision.ticket = ticket
+        if decision.retries is not None:
+            ticket.again_for = decision.retries.statuses
         for learner in self._state.learners:
             learner.admitted(ticket, now)
         if self._state.breakers.not_closed:
@@ -347,7 +348,7 @@ class Engine:
         for learner in self._state.learners:
             learner.settled(ticket, outcome, now)
         if outcome.attempts > 1:
-            server = ticket.server(outcome.served)
+            server = ticket.server(outcome.served) if outcome.served else ticket.attempt(outcome.attempts)
             if server is not None and server is not ticket.endpoint:
                 for learner in self._state.learners:
                     learner.took_over(server, outcome, now)
@@ -355,8 +356,9 @@ class Engine:
                 for judge in self._state.judges:
                     judge.ended(endpoint, judged, -1.0, ticket, now)
             return
-        only = verdict(ticket, outcome)
-        latency_s = outcome.latency_s()
+        only = of_attempt(outcome, ticket.endpoint.offer.watch.failures)
+        # How long a client stayed that left says nothing of who answered it.
+        latency_s = outcome.first_byte_s if outcome.failure is Failure.CANCELLED else outcome.latency_s()
         for judge in self._state.judges:
             judge.ended(ticket.endpoint, only, latency_s, ticket, now)
 

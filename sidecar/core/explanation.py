@@ -8,7 +8,7 @@ from sidecar.core.endpoint import Endpoint
 from sidecar.core.state.breakers import HALF_OPEN
 from sidecar.core.state.memory import State
 from sidecar.core.state.pools import Pool
-from sidecar.core.state.standing import DEGRADED, HEALTHY, NEVER, OUT, RESTING, STANDBY, Mark, Roster
+from sidecar.core.state.standing import DEGRADED, HEALTHY, NEVER, RESTING, STANDBY, Mark, Roster
 
 LEVELS: Final = ("healthy", "stands by", "degraded", "resting", "out", "spent", "gone")
 """In words, by the number of the level."""
@@ -195,7 +195,7 @@ def note_of(pool: Pool, state: State) -> str:
     if roster is None:
         return ""
     if roster.panicking:
-        return f"{panic_of(roster, state)}; health does not count"
+        return f"{panic_of(roster)}; health does not count"
     endpoints = roster.candidates.endpoints
     if not endpoints:
         return ""
@@ -220,17 +220,10 @@ def note_of_regions(endpoints: tuple[Endpoint, ...], state: State, now: float) -
     return notes
 
 
-def panic_of(roster: Roster, state: State) -> str:
+def panic_of(roster: Roster) -> str:
     """The panic in figures."""
-    sound = everybody = 0
-    for endpoint in roster.listed:
-        if endpoint.weight > 0:
-            level = state.standing.level(endpoint.key)
-            if level <= STANDBY:
-                sound += 1
-            if level <= OUT:
-                everybody += 1
-    return f"panic: {sound} of {everybody} healthy is below {100 * roster.panic:.4g}%"
+    everybody = roster.left + roster.away
+    return f"panic: {roster.left} of {everybody} healthy or degraded is below {100 * roster.panic:.4g}%"
 
 
 def in_time(seconds: float) -> str:

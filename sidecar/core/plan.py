@@ -31,10 +31,10 @@ class Variant:
 
     `pool` is its name in the state, unique in the plan and the same after a reload. `share` is its share of
     the route's requests, 0 to 1. `links` are the pools that a `strategy` which chains pools goes on to.
-    `panic` is the share of healthy endpoints under which health does not count. `others` are the same arm
-    with another strategy each, by the word that a request chooses it with. `otherwise` is the answer where
-    every endpoint is out. Where there is neither that nor a link, and it is `linked` to no arm itself, an arm
-    `recovers` by trying who is out.
+    `panic` is the share of healthy and degraded endpoints under which health does not count. `others` are the
+    same arm with another strategy each, by the word that a request chooses it with. `otherwise` is the answer
+    where every endpoint is out. Where there is neither that nor a link, and it is `linked` to no arm itself,
+    an arm `recovers` by trying who is out.
     """
 
     def __init__(

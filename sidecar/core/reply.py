@@ -68,5 +68,5 @@ class Redirect:
 
 def reply_of(route: str, kept: Kept, now: float) -> Reply:
     """The answer that was kept, and how old it is."""
-    age = str(int(max(now - kept.at, 0.0)))
+    age = str(int(max(now - kept.made_at, 0.0)))
     return Reply(route, 200, (*kept.headers, ("age", age), (LAST_GOOD_HEADER, age)), data=kept.body)

@@ -25,10 +25,10 @@ class ScoreRule:
 
 @final
 class OutlierRule:
-    """When an endpoint is ejected: by the share of failures, or by the 99th percentile of its latency, among
-    at least `requests` in the last `window_s`; 0 switches either off. At most `most_ejected` of the endpoints
-    of its cluster are ejected at once. The n-th time in a row it is out for n times `base_s`, at most
-    `most_s`."""
+    """When an endpoint is ejected: by the share of failures, or by the 99th percentile of its latency where
+    those of its cluster are not as slow, among at least `requests` in the last `window_s`; 0 switches either
+    off. At most `most_ejected` of the endpoints of its cluster are ejected at once. The n-th time in a row it
+    is out for n times `base_s`, at most `most_s`."""
 
     def __init__(
         self,
@@ -177,8 +177,8 @@ class ScrapeRule:
 class RegionRule:
     """Which region is the active one: the first of `order` that is good.
 
-    It is left when less than `least_healthy` of its endpoints may be picked, when its requests take longer
-    than `slow_s` in the mean, or when more than `error_rate` of at least `requests` in the last `window_s`
+    It is left when less than `least_healthy` of its endpoints may be picked, when half of its answers or more
+    took longer than `slow_s`, or when more than `error_rate` of at least `requests` in the last `window_s`
     failed; 0 is never for the former two, 1 for the last. It is active again when it was good for
     `return_after_s`.
     """
@@ -205,12 +205,15 @@ class RegionRule:
 
 
 USUAL_SCORE: Final = ScoreRule()
+USUAL_FAILURES: Final = frozenset(range(500, 600)) - {501, 505}
+"""Statuses that speak against who answers with them. A 501, a 505 and a 429 speak of who asked: anybody can
+ask for what an endpoint does not know, or too often."""
 
 
 @final
 class Watch:
     """None is: not judged so, or not asked. The score is always kept; by the usual rule it keeps nobody
-    away."""
+    away. `failures` are the statuses that all judges take for failures."""
 
     def __init__(
         self,
@@ -219,12 +222,14 @@ class Watch:
         breaker: BreakerRule | None = None,
         probe: ProbeRule | None = None,
         scrape: ScrapeRule | None = None,
+        failures: frozenset[int] = USUAL_FAILURES,
     ) -> None:
         self.score: Final = score
         self.outliers: Final = outliers
         self.breaker: Final = breaker
         self.probe: Final = probe
         self.scrape: Final = scrape
+        self.failures: Final = failures
 
 
 UNWATCHED: Final = Watch()

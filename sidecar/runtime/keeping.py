@@ -7,6 +7,7 @@ saved as it is by then.
 """
 
 import asyncio
+import math
 import struct
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +26,9 @@ _PAUSE_S: Final = 0.002
 _ROWS: Final = 256
 """In one save: more would take long to make room for, and to clear away."""
 _LONGEST_WAIT_S: Final = 60.0
+_CALM_S: Final = 60.0
+"""On a disk that is nearly full, saves succeed and fail by turns. Who fails again so soon after it was back
+counts as back only when it has not failed for so long."""
 _DAY_S: Final = 86_400.0
 
 T = TypeVar("T")
@@ -74,6 +78,9 @@ class Keeping:
         self._saved: Final[dict[str, set[str]]] = {kind: set() for kind in keepers}
         """The keys with rows in the store."""
         self._tidied_at: float | None = None
+        self._failed_at = self._back_at = self._told_at = -math.inf
+        self._told_up = True
+        self._fails_again = False
         self._thread: Final = ThreadPoolExecutor(1, "store")
 
     def restore(self) -> None:
@@ -83,6 +90,9 @@ class Keeping:
         refused = unknown = 0
         now, wall = self._monotonic(), self._wall()
         for row in rows:
+            if row.packed is None:
+                refused += 1
+                continue
             keeper = self._keepers.get(row.kind)
             if keeper is None:
                 unknown += 1
@@ -111,13 +121,15 @@ class Keeping:
             await asyncio.sleep(wait_s)
             try:
                 saved = await self.save(_PAUSE_S)
-                if saved:
-                    await self._tidy()
+                saved = saved and await self._tidy()
             except Exception as bug:
                 saved = False
                 self._measures.bugs += 1
                 log.exception("save_failed", error=repr(bug))
-            wait_s = self._every_s if saved else min(2.0 * wait_s, max(self._every_s, _LONGEST_WAIT_S))
+            if not saved:
+                wait_s = min(2.0 * wait_s, max(self._every_s, _LONGEST_WAIT_S))
+            elif self._measures.store_up:
+                wait_s = self._every_s
 
     async def save(self, pause_s: float = 0.0) -> bool:
         """Save what has changed, with such a pause after each slice of work. False when the store is down."""
@@ -191,11 +203,11 @@ class Keeping:
             log.exception("save_failed", error=repr(bug))
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _tidy(self) -> None:
-        """Once a day, drop the rows that nobody knew for long enough."""
+    async def _tidy(self) -> bool:
+        """Once a day, drop the rows that nobody knew for long enough. False when the store is down."""
         wall = self._wall()
         if self._tidied_at is not None and 0.0 <= wall - self._tidied_at < _DAY_S:
-            return
+            return True
         try:
             old = await self._asked(lambda: self._store.older(wall - self._keep_s))
             gone: list[Row] = []
@@ -210,10 +222,11 @@ class Keeping:
                 await self._asked(lambda: self._store.save(gone))
         except StoreError as error:
             self._down(str(error))
-            return
+            return False
         for row in gone:
             self._saved.get(row.kind, set()).discard(row.key)
         self._tidied_at = wall
+        return True
 
     async def _asked(self, call: Callable[[], T]) -> T:
         """What the store answers, in its thread."""
@@ -224,15 +237,26 @@ class Keeping:
         return await answer
 
     def _down(self, reason: str) -> None:
+        now = self._failed_at = self._monotonic()
         if self._measures.store_up:
             self._measures.store_up = False
+            self._fails_again = now - self._back_at < _CALM_S
+        if self._told_up and now - self._told_at >= _CALM_S:
+            self._told_up, self._told_at = False, now
             log.warning(
                 "store_down", reason=reason, keeps="what is learnt stays in memory, and is tried again"
             )
 
     def _up(self) -> None:
-        if not self._measures.store_up:
-            self._measures.store_up = True
+        if self._measures.store_up:
+            return
+        now = self._monotonic()
+        if self._fails_again and now - self._failed_at < _CALM_S:
+            return
+        self._measures.store_up = True
+        self._back_at = now
+        if not self._told_up:
+            self._told_up, self._told_at = True, now
             log.info("store_up")
 
 
@@ -255,8 +279,8 @@ def _packed(row: list[float]) -> bytes:
     return struct.pack(f"<{len(row)}d", *row)
 
 
-def _unpacked(packed: bytes | None) -> list[float]:
+def _unpacked(packed: bytes) -> list[float]:
     """ValueError when that are no numbers."""
-    if not isinstance(packed, bytes) or len(packed) % 8:
+    if len(packed) % 8:
         raise ValueError("no row of numbers")
     return list(struct.unpack(f"<{len(packed) // 8}d", packed))

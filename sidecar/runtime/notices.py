@@ -75,7 +75,10 @@ class Notices:
     async def keep_telling(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_S)
-            self.tell(time.monotonic())
+            try:
+                self.tell(time.monotonic())
+            except Exception as bug:  # or nobody would ever be told of again
+                log.exception("telling_failed", error=repr(bug))
 
 
 def _out(key: str, marks: list[MarkVerdict]) -> None:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from sidecar.config.bodies import namespaces, needs
+from sidecar.config.cache import keys_of
 from sidecar.config.changes import Edit, edited
 from sidecar.config.errors import ConfigError, Problem
 from sidecar.config.geoip import Stamp, stamp
@@ -268,6 +269,9 @@ def _for_envoy(config: Config) -> _ForEnvoy:
         "routes[].sticky.cookie": any(
             route.sticky is not None and route.sticky.cookie is not None for route in config.routes
         ),
+        "what gates require of requests to a cache": keys_of(config.gates)
+        if any(route.cache is not None for route in config.routes)
+        else (),
         "what is asked of bodies": needs(config),
         "what is asked of metadata": namespaces(config),
         _ORDER: names,
@@ -295,12 +299,13 @@ _OF_THE_SIDECAR: Final = ("health", "breaker", "scrape", "slow_start", "price", 
 
 def _in_envoy(route: Route) -> tuple[object, ...]:
     backoff = None if route.retry is None else route.retry.backoff
-    return route.headers.response, route.idle_timeout, route.buffer, route.priority_class, backoff
+    edits = route.headers.response
+    return edits, route.idle_timeout, route.buffer, route.priority_class, backoff, route.cache
 
 
 _ORDER: Final = "the order of routes"
-_KEYS: Final = ("headers.response", "idle_timeout", "buffer", "priority_class", "retry.backoff")
-_NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default", None)
+_KEYS: Final = ("headers.response", "idle_timeout", "buffer", "priority_class", "retry.backoff", "cache")
+_NOTHING_IN_ENVOY: Final = (HeaderEdits(), None, None, "default", None, None)
 
 
 def _orders(config: Config) -> set[tuple[str, ...]]:

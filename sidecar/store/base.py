@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol
 
 
 class Row(NamedTuple):
-    """`written_at` is in seconds since 1970. `packed` None is a row that is to go."""
+    """`written_at` is in seconds since 1970. `packed` None is a row that is to go; where it was loaded, it
+    stands for one that is none, such as one whose key is no text."""
 
     kind: str
     key: str

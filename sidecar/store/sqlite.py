@@ -35,6 +35,21 @@ CREATE TABLE rows (
     PRIMARY KEY (kind, key)
 )
 """
+_COLUMNS: Final = [("kind", "TEXT", 1), ("key", "TEXT", 2), ("packed", "BLOB", 0), ("written_at", "REAL", 0)]
+"""Names, types and places in the primary key."""
+# Any column may hold anything, and text that is no UTF-8 would end the reading of all rows: so text is read
+# as bytes.
+_GET: Final = """
+SELECT
+    CAST(kind AS BLOB), CAST(key AS BLOB), CAST(packed AS BLOB),
+    CASE typeof(written_at) WHEN 'real' THEN written_at END,
+    typeof(kind) = 'text' AND typeof(key) = 'text' AND typeof(packed) = 'blob' AND typeof(written_at) = 'real'
+FROM rows
+"""
+_OLDER: Final = """
+SELECT CAST(kind AS BLOB), CAST(key AS BLOB) FROM rows
+WHERE written_at < ? AND typeof(kind) = 'text' AND typeof(key) = 'text'
+"""
 _PUT: Final = "INSERT OR REPLACE INTO rows (kind, key, packed, written_at) VALUES (?, ?, ?, ?)"
 _TAKE: Final = "DELETE FROM rows WHERE kind = ? AND key = ?"
 
@@ -44,9 +59,16 @@ _REASONS: Final = {
     sqlite3.SQLITE_NOTADB: ("is no SQLite database", "name another file"),
     sqlite3.SQLITE_CORRUPT: ("is damaged", _AWAY),
     sqlite3.SQLITE_FULL: ("cannot be written: the disk is full", "make room"),
+    sqlite3.SQLITE_IOERR: (
+        "cannot be read or written: the disk may be full, or fails",
+        "make room, or see to the disk",
+    ),
     sqlite3.SQLITE_READONLY: ("cannot be written", "let this user write the file and its folder"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "let this user read and write the file and its folder"),
 }
+
+
+_NO_ROW: Final = Row("", "", None, 0.0)
 
 
 class SqliteStore:
@@ -61,11 +83,15 @@ class SqliteStore:
     def load(self) -> list[Row]:
         connection = self._ready()
         try:
-            found = connection.execute("SELECT kind, key, packed, written_at FROM rows").fetchall()
+            found = connection.execute(_GET).fetchall()
         except sqlite3.Error as error:
             self.close()
             raise self._wrong(error) from error
-        return [Row(*each) for each in found]
+        rows: list[Row] = []
+        for kind, key, packed, written_at, sound in found:
+            place = _texts(kind, key) if sound else None
+            rows.append(_NO_ROW if place is None else Row(*place, packed, written_at))
+        return rows
 
     def save(self, rows: Sequence[Row]) -> None:
         connection = self._ready()
@@ -81,10 +107,11 @@ class SqliteStore:
     def older(self, than: float) -> list[tuple[str, str]]:
         connection = self._ready()
         try:
-            return connection.execute("SELECT kind, key FROM rows WHERE written_at < ?", (than,)).fetchall()
+            found = connection.execute(_OLDER, (than,)).fetchall()
         except sqlite3.Error as error:
             self.close()
             raise self._wrong(error) from error
+        return [place for place in (_texts(*each) for each in found) if place is not None]
 
     def close(self) -> None:
         if self._connection is not None:
@@ -151,6 +178,11 @@ class SqliteStore:
                 f"{self._path} was written by a newer version of the sidecar (its format is {version}, this "
                 f"one knows {VERSION}); start that version, or move the file away"
             )
+        if not is_new and (version != VERSION or _columns(connection) != _COLUMNS):
+            raise StoreError(
+                f"{self._path} is damaged, or another program's: it is marked as a sidecar's and has not its "
+                f"table; {_AWAY}"
+            )
         for setting in _SETTINGS:
             connection.execute(f"PRAGMA {setting}")
         self._is_new = is_new
@@ -169,6 +201,19 @@ class SqliteStore:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         what, remedy = _REASONS.get(code, ("cannot be used", "see to its disk, or name another file"))
         return StoreError(f"{self._path} {what} ({error}); {remedy}")
+
+
+def _columns(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    told = connection.execute("PRAGMA table_info(rows)").fetchall()
+    return [(name, kind, in_key) for _, name, kind, _, _, in_key in told]
+
+
+def _texts(kind: bytes, key: bytes) -> tuple[str, str] | None:
+    """None where one of them is no UTF-8."""
+    try:
+        return (kind.decode(), key.decode())
+    except UnicodeDecodeError:
+        return None
 
 
 def _inode(path: Path) -> tuple[int, int]:

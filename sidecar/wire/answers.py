@@ -14,10 +14,11 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from sidecar import names
 from sidecar.core.decision import Answer, Decision
+from sidecar.core.endpoint import Endpoint
 from sidecar.core.happening import Drawn
 from sidecar.core.refusal import Refusal
 from sidecar.core.reply import Reply
-from sidecar.wire.attempts import attempts, milliseconds, picked, retry_headers
+from sidecar.wire.attempts import attempts, milliseconds, picked, rearranged, retry_headers
 from sidecar.wire.changes import request_changes
 
 _NO_TICKET: Final = "0" * 16
@@ -37,7 +38,7 @@ class Answers:
         retries of its own, which is told endpoints, changes of the request, and refusals."""
         self._picker: Final = picker
         self._generation = -1
-        self._kept: dict[object, tuple[bytes, bytes]] = {}
+        self._kept: dict[object, tuple[bytes, bytes, list[Endpoint] | None]] = {}
         self._happened: dict[tuple[int, int, str], bytes] = {}
         self._refusals: dict[object, bytes] = {}
         self._replies: dict[str, tuple[Reply, bytes]] = {}
@@ -61,9 +62,12 @@ class Answers:
             made = _pick(decision) if self._picker else _decision(decision)
             whole = made.SerializeToString(deterministic=True)
             before, _, after = whole.partition(_PLACEHOLDER.encode())
-            kept = self._kept[key] = (before, after)
+            asked = None if self._picker else rearranged(decision)
+            kept = self._kept[key] = (before, after, asked)
         ticket = decision.ticket
         number = _NO_TICKET if ticket is None else f"{ticket.id:016x}"
+        if ticket is not None:
+            ticket.asked = kept[2]
         encoded = kept[0] + number.encode() + kept[1]
         if decision.drawn is not None and not self._picker:
             encoded += self._happening(decision.drawn)

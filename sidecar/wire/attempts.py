@@ -24,21 +24,37 @@ _BY_ENVOY: Final = {
 
 def attempts(decision: Decision) -> tuple[str, list[str]]:
     """(cluster, addresses in the order of the attempts). No address where Envoy is to pick it."""
+    tries, joined = _tries(decision)
+    cluster = names.CLUSTER_JOINT.join(each.cluster for each in tries) if joined else tries[0].cluster
+    return cluster, _addresses(tries)
+
+
+def rearranged(decision: Decision) -> list[Endpoint] | None:
+    """Who is asked in each attempt, where that is not the list of the decision, from its beginning again."""
+    if decision.retries is None:
+        return None
+    tries, _ = _tries(decision)
+    named = [decision.endpoint, *decision.fallbacks]
+    return None if tries == list(islice(cycle(named), len(tries))) else tries
+
+
+def _tries(decision: Decision) -> tuple[list[Endpoint], bool]:
+    """(the endpoint of each attempt, whether they go to a cluster that joins theirs). Of a request that is
+    sent once, all that are in its cluster."""
     first = decision.endpoint
     named = [first, *decision.fallbacks]
     own = [endpoint for endpoint in named if endpoint.cluster == first.cluster]
     retries = decision.retries
     if retries is None:
-        return first.cluster, _addresses(own)
+        return own, False
     tries = list(islice(cycle(named), retries.attempts))
-    clusters = tuple(endpoint.cluster for endpoint in tries)
-    if clusters in retries.orders:  # as nearly always
-        return names.CLUSTER_JOINT.join(clusters), _addresses(tries)
+    if tuple(endpoint.cluster for endpoint in tries) in retries.orders:  # as nearly always
+        return tries, True
     if len(own) < len(named):
         fitting = _fitting(named, retries)
         if fitting:
-            return names.CLUSTER_JOINT.join(each.cluster for each in fitting), _addresses(fitting)
-    return first.cluster, _addresses(list(islice(cycle(own), retries.attempts)))
+            return fitting, True
+    return list(islice(cycle(own), retries.attempts)), False
 
 
 def _fitting(named: list[Endpoint], retries: Retries) -> list[Endpoint]:

@@ -2,7 +2,7 @@
 
 Envoy shows each part and goes on when it is answered, so nothing of the response is held back. The copy is
 given up as soon as it is clear that it will not be kept: so no response, however long, takes more than the
-route allows.
+route allows, and neither do many at once.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ _NO_HEADERS: Final = Headers({})
 
 
 class Copy:
-    """`over` when no more is wanted, `complete` when it is whole."""
+    """`over` when no more is wanted, `complete` when it is whole. To be closed in any case."""
 
     def __init__(self, keeping: Keeping, question: str) -> None:
         self._keeping: Final = keeping
@@ -38,16 +38,24 @@ class Copy:
         """The next bytes of the body. A body that ends with trailers has no last part, and is not kept."""
         if self.over:
             return
-        if not self._begun or len(self._parts) + len(part) > self._keeping.max_size:
+        keeping, size = self._keeping, len(part)
+        too_many = keeping.under_way + size > keeping.most_bytes
+        if not self._begun or too_many or len(self._parts) + size > keeping.max_size:
             self._give_up()
             return
+        keeping.under_way += size
         self._parts += part
         self.complete = self.over = end
 
     def body(self) -> bytes:
         return bytes(self._parts)
 
-    def _give_up(self) -> None:
+    def close(self) -> None:
+        """Nothing is held any more."""
+        self._keeping.under_way -= len(self._parts)
         self._parts = bytearray()
+
+    def _give_up(self) -> None:
+        self.close()
         self.complete = False
         self.over = True

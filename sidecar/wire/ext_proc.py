@@ -115,6 +115,7 @@ class ExtProcStream:
         self._owed = False
         self._refused = False
         self._keeping_route: Route | None = None
+        self._for_some = False
         self._copy: Copy | None = None
         self.finished = False
 
@@ -183,6 +184,9 @@ class ExtProcStream:
     def closed(self) -> None:
         """The stream is over, by whoever ended it. With `feedback`, what has no response then gets none: the
         client went away, and its ticket need not wait for the end of its lease."""
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
         if self._feedback and self._ticket_id:
             self._router.left(self._ticket_id)
             self._ticket_id = 0
@@ -207,7 +211,7 @@ class ExtProcStream:
 
     def _copy_of_answer(self, request: Request, route: Route) -> Copy | None:
         """Where it is worth one."""
-        if route.keeping is None or request.method != "GET":
+        if route.keeping is None or request.method != "GET" or not request.ends or self._for_some:
             return None
         question = route.keeping.question(request)
         return Copy(route.keeping, question) if self._router.wants(route.name, question) else None
@@ -222,6 +226,7 @@ class ExtProcStream:
         if copy.complete:
             self._router.keep(route, copy.question, copy.headers, copy.body())
         if copy.over:
+            copy.close()
             self._copy = None
 
     def _unless_wanted(self) -> None:
@@ -286,7 +291,13 @@ class ExtProcStream:
             self._ticket_id = answer.ticket.id
             if answer.route.keeping is not None:
                 self._keeping_route = answer.route
+                self._for_some = _for_some(answer)
         return self._answers.encode(answer)
+
+
+def _for_some(decision: Decision) -> bool:
+    """Whether the request asks more than just any endpoint: what it gets is not for those who do not."""
+    return decision.turn is not None and bool(decision.turn.sieves)
 
 
 class _Waiting:

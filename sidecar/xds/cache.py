@@ -9,9 +9,11 @@ logs what the endpoint answered; the outer one logs a hit.
 Envoy knows an answer by its host and path alone, and keeps none that varies by a header. So a script writes
 the route, and the values of the headers that it varies by, into the path that the cache sees; another one, in
 the inner listener, writes the path as it was. It also gives answers that say nothing of it a lifetime, and
-takes it from those that set a cookie or vary by anything else.
+takes it from those that set a cookie or vary by anything else. Whose request says in another header, or by
+metadata, who asks, or asks something of endpoints, goes past the cache.
 """
 
+from string import ascii_letters, digits
 from typing import Final
 
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
@@ -34,6 +36,7 @@ from xds.type.matcher.v3.matcher_pb2 import Matcher
 from xds.type.matcher.v3.string_pb2 import StringMatcher
 
 from sidecar.config import schema
+from sidecar.config.cache import identity_of, keys_of, verified_of
 from sidecar.names import (
     ABORT_HEADER,
     CLUSTER_HEADER,
@@ -75,8 +78,11 @@ _MOVED: Final = (
 Envoy finds its route to the inner listener."""
 _STAY: Final = (CLUSTER_HEADER, ROUTE_HEADER)
 _LUA: Final = "envoy.filters.http.lua"
+_LONGEST_KEY: Final = 8192
+"""Of the path with what else tells an answer from others: the path goes inwards twice."""
 _NEVER_FROM_CACHE: Final = (
     "authorization",
+    "proxy-authorization",
     "range",
     "upgrade",
     "content-length",
@@ -91,6 +97,7 @@ _OUTER_SCRIPT: Final = f"""\
 local never = {{%(never)s}}
 local moved = {{%(moved)s}}
 local stay = {{%(stay)s}}
+local verified = {{%(verified)s}}
 local routes = {{
 %(routes)s
 }}
@@ -110,12 +117,19 @@ function envoy_on_request(handle)
   for _, header in ipairs(never) do
     if headers:get(header) ~= nil then return end
   end
+  for _, header in ipairs(route.identity) do
+    if headers:get(header) ~= nil then return end
+  end
+  for _, place in ipairs(verified) do
+    if told(handle, place[1], place[2]) ~= nil then return end
+  end
   local key = escaped(name)
   for _, header in ipairs(route.vary) do
     local value = headers:get(header)
     key = key .. "&" .. (value == nil and "" or "=" .. escaped(value))
   end
   local path = headers:get(":path")
+  if #path + #key > {_LONGEST_KEY} then return end
   headers:add("{CACHED_HEADER}", path)
   headers:replace(":path", path .. (string.find(path, "?", 1, true) and "&" or "?") .. "{_PREFIX}key=" .. key)
   for _, header in ipairs(moved) do
@@ -167,8 +181,11 @@ function envoy_on_response(handle)
   local control = headers:get("cache-control")
   local shared = headers:get("set-cookie") == nil
   local vary = headers:get("vary")
+  local known = told:get("vary")
+  if headers:get("content-encoding") ~= nil and not string.find(known, ",accept-encoding,", 1, true) then
+    shared = false
+  end
   if vary ~= nil then
-    local known = told:get("vary")
     for name in string.gmatch(string.lower(vary), "[^,%%s]+") do
       if not string.find(known, "," .. name .. ",", 1, true) then shared = false end
     end
@@ -198,7 +215,13 @@ def filters_for_cache(config: schema.Config) -> list[HttpFilter]:
         "never": _listed(_NEVER_FROM_CACHE),
         "moved": _listed(_MOVED),
         "stay": ", ".join(f'["{name}"] = true' for name in _STAY),
-        "routes": "\n".join(_row(route) for route in routes),
+        "verified": ", ".join(
+            f"{{{_quoted(namespace)}, {_quoted(key)}}}" for namespace, key in _verified(config.context)
+        ),
+        "routes": "\n".join(
+            _row(route, varies_by(route, config), identity_of(config.context, asking=True))
+            for route in routes
+        ),
     }
     unmarked = Matcher.MatcherList.Predicate(
         not_matcher=Matcher.MatcherList.Predicate(
@@ -228,10 +251,17 @@ def filters_told() -> list[HttpFilter]:
     return [_script(_INNER_SCRIPT % {"moved": _listed(_MOVED)})]
 
 
-def say_lifetime(made: Route, route: schema.Route) -> None:
+def varies_by(route: schema.Route, config: schema.Config) -> tuple[str, ...]:
+    """The headers of which each value has answers of its own."""
+    assert route.cache is not None
+    own = (name.lower() for name in route.cache.vary)
+    return tuple(dict.fromkeys((*own, *keys_of(config.gates))))
+
+
+def say_lifetime(made: Route, route: schema.Route, varies: tuple[str, ...]) -> None:
     """For the script of the inner listener."""
     assert route.cache is not None
-    vary = "".join(f"{name.lower()}," for name in route.cache.vary)
+    vary = "".join(f"{name}," for name in varies)
     made.metadata.filter_metadata[_LUA].update(
         {"lifetime": f"s-maxage={max(round(route.cache.ttl), 1)}", "vary": f",{vary}"}
     )
@@ -264,11 +294,30 @@ def add_inner(made: Bootstrap) -> None:
     )
 
 
-def _row(route: schema.Route) -> str:
+def _row(route: schema.Route, varies: tuple[str, ...], identity: tuple[str, ...]) -> str:
     assert route.cache is not None
-    vary = _listed(tuple(name.lower() for name in route.cache.vary))
     cookies = "true" if route.cache.cookies else "false"
-    return f'  ["{route.name}"] = {{cookies = {cookies}, vary = {{{vary}}}}},'
+    past = _listed(tuple(name for name in identity if name not in varies))
+    return (
+        f'  ["{route.name}"] = {{cookies = {cookies}, vary = {{{_listed(varies)}}}, identity = {{{past}}}}},'
+    )
+
+
+def _verified(context: schema.Context) -> list[tuple[str, str]]:
+    """By namespace and key. A key may have dots itself, so every beginning of a path may be one."""
+    found: dict[tuple[str, str], None] = {}
+    for namespace, path in verified_of(context, asking=True):
+        parts = path.split(".")
+        for end in range(1, len(parts) + 1):
+            found[namespace, ".".join(parts[:end])] = None
+    return list(found)
+
+
+def _quoted(text: str) -> str:
+    """For the script: names of metadata may have any character."""
+    written = text.encode("utf-8", "surrogateescape")
+    plain = frozenset((ascii_letters + digits + "._-:/").encode())
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03d}" for byte in written) + '"'
 
 
 def _listed(names: tuple[str, ...]) -> str:

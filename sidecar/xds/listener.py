@@ -27,6 +27,8 @@ _NAME: Final = "http"
 _CONNECTION_IDLE_S: Final = 900.0  # longer than load balancers in front keep theirs
 _HEADERS_S: Final = 10.0  # ends connections that send their headers drop by drop
 _STREAM_IDLE_S: Final = 300.0
+_INNER_KB: Final = 96  # a client may send 60
+_INNER_HEADERS: Final = 150  # and 100 headers
 _STREAMS: Final = 4096  # on one connection: the client may be another proxy
 
 
@@ -49,6 +51,9 @@ def inner_listener(config: schema.Config) -> Listener:
     """Within Envoy, for what the cache fetches. It asks the sidecar nothing, and changes no header itself."""
     manager = HttpConnectionManager(
         stat_prefix="cached",
+        # What the cache asks has some headers more than what the client did, and its path twice.
+        max_request_headers_kb=number(_INNER_KB),
+        common_http_protocol_options=HttpProtocolOptions(max_headers_count=number(_INNER_HEADERS)),
         use_remote_address=BoolValue(value=False),
         stream_idle_timeout=duration(_stream_idle_s(config)),
         http_filters=inner_filters(config),

@@ -42,7 +42,7 @@ from sidecar.names import (
     ROUTE_HEADER,
 )
 from sidecar.xds.bodies import Bodies, route_bytes
-from sidecar.xds.cache import say_lifetime, through_cache
+from sidecar.xds.cache import say_lifetime, through_cache, varies_by
 from sidecar.xds.clusters import copies_of
 from sidecar.xds.parts import duration, packed
 from sidecar.xds.retries import waits_of
@@ -72,9 +72,10 @@ def route_configuration(config: schema.Config, *, inner: bool = False) -> RouteC
     if gives_cookies(config):
         host.response_headers_to_add.append(_cookie())
     own = [route for route in config.routes if has_own_route(route)]
+    within = config if inner else None
     undecided = _undecided(config.on_error)
     usual = Bodies(config).usual(_decided("decided"), undecided)
-    found = _found(own, inner, _usual(usual) if isinstance(usual, list) else Matcher.OnMatch(matcher=usual))
+    found = _found(own, within, _usual(usual) if isinstance(usual, list) else Matcher.OnMatch(matcher=usual))
     mirrored: dict[str, list[schema.Route]] = {}
     for route in config.routes:
         if route.mirror is not None:
@@ -83,7 +84,7 @@ def route_configuration(config: schema.Config, *, inner: bool = False) -> RouteC
         copying = {
             to: _copying(
                 [route for route in routes if has_own_route(route)],
-                inner,
+                within,
                 undecided,
                 copies_of(to) if config.clusters[to].endpoints else to,  # else Envoy knows it from elsewhere
             )
@@ -132,7 +133,9 @@ def _cookie() -> HeaderValueOption:
     )
 
 
-def _copying(own: list[schema.Route], inner: bool, undecided: Route, mirror: str) -> Matcher.OnMatch:
+def _copying(
+    own: list[schema.Route], inner: schema.Config | None, undecided: Route, mirror: str
+) -> Matcher.OnMatch:
     """As `_found`, with copies for the cluster `mirror`."""
     return _found(own, inner, _usual([*_copied("decided", None, mirror), undecided]), mirror)
 
@@ -141,21 +144,24 @@ def _usual(routes: list[Route]) -> Matcher.OnMatch:
     return _action("usual", routes)
 
 
-def _found(own: list[schema.Route], inner: bool, usual: Matcher.OnMatch, mirror: str = "") -> Matcher.OnMatch:
-    """The user's own route by its name, else the one for all; the cluster `mirror` gets a copy."""
+def _found(
+    own: list[schema.Route], inner: schema.Config | None, usual: Matcher.OnMatch, mirror: str = ""
+) -> Matcher.OnMatch:
+    """The user's own route by its name, else the one for all; the cluster `mirror` gets a copy. `inner` is
+    the configuration in the listener that the cache fetches from."""
     if not own:
         return usual
     named = {route.name: _action(route.name, _named(route, inner, mirror)) for route in own}
     return Matcher.OnMatch(matcher=_by_header(ROUTE_HEADER, named, usual))
 
 
-def _named(route: schema.Route, inner: bool, mirror: str) -> list[Route]:
+def _named(route: schema.Route, inner: schema.Config | None, mirror: str) -> list[Route]:
     made = _copied(route.name, route, mirror)
     if route.cache is None:
         return made
-    if inner:
+    if inner is not None:
         for one in made:
-            say_lifetime(one, route)
+            say_lifetime(one, route, varies_by(route, inner))
         return made
     return [through_cache(_decided(route.name)), *made]
 

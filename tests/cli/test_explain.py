@@ -332,3 +332,29 @@ routes: [{name: all, pool: [big, small]}]
     assert "Endpoints, each with why it is passed over:" in none.stdout
     assert "its context window is 1000 tokens, the request has about 5000" in none.stdout
     assert 'Answer: refused with 503, no endpoint for model "other" and 5000 tokens' in none.stdout
+
+
+def test_bytes_that_are_no_text_are_explained_as_they_came(tmp_path: Path) -> None:
+    """O6: a terminal hands them over so."""
+    odd = b"\xff".decode("utf-8", "surrogateescape")
+    config = tmp_path / "gateway.yaml"
+    config.write_text(
+        "clusters: {shop: {}}\nroutes: [{name: r, match: {headers: [{name: x-a, exact: b}]}, to: shop}]\n"
+    )
+
+    result = CliRunner().invoke(cli, ["explain", str(config), "--path", "/", "--header", f"x-a: {odd}"])
+
+    assert result.exit_code == 1
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_running_sidecar_is_not_asked_in_bytes_that_are_no_text() -> None:
+    """O6: its messages hold text alone, and a traceback would say nothing."""
+    odd = b"\xff".decode("utf-8", "surrogateescape")
+
+    result = CliRunner().invoke(cli, ["explain", "--server", "127.0.0.1:1", "--path", f"/{odd}"])
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "'/\\udcff' is no UTF-8, and a running sidecar cannot be asked so; ask a CONFIG\n"
+    )

@@ -1,6 +1,7 @@
 """`sidecar explain --server`: what a running sidecar would decide, with what it knows of health."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -188,13 +189,56 @@ def test_wrong_usage_is_told_and_ends_with_2(words: list[str], text: str) -> Non
 
 
 def test_nobody_there_is_told_in_plain_words(tmp_path: Path) -> None:
-    for address in (f"127.0.0.1:{free_ports(1)[0]}", f"unix:{tmp_path / 'none.sock'}"):
+    """With what stands in the way."""
+    left = tmp_path / "left.sock"
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(left))
+    for address, why in (
+        (f"127.0.0.1:{free_ports(1)[0]}", "nobody listens there"),
+        (f"unix:{left}", "nobody listens there"),
+        (f"unix:{tmp_path / 'none.sock'}", "there is no such socket"),
+        ("nowhere.invalid:50051", "its name has no address"),
+    ):
         result = explain("--server", address, "--path", "/")
 
         assert result.exit_code == 2
         assert result.stderr == (
-            f"no sidecar can be reached at {address}; name an address that it listens on (listen.grpc)\n"
+            f"no sidecar can be reached at {address}: {why}; name an address that it listens on "
+            "(listen.grpc)\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "answers at ADDR is no sidecar: {none}"),
+        (b"\x00\xff" * 5000, "answers at ADDR is no sidecar: {none}"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "answers at ADDR is no sidecar: {none}"),
+        (b"", "listens at ADDR hung up without an answer"),
+    ],
+    ids=["plain HTTP", "garbage", "another protocol", "nothing"],
+)
+def test_who_listens_and_speaks_no_grpc_is_told_from_nobody(answer: bytes, said: str) -> None:
+    def listen(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = server.accept()
+                with one, contextlib.suppress(OSError):
+                    one.recv(65536)
+                    one.sendall(answer)
+                    one.shutdown(socket.SHUT_WR)
+                    while one.recv(65536):
+                        pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as there:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        there.submit(listen, server)
+        result = explain("--server", address, "--path", "/")
+        server.shutdown(socket.SHUT_RDWR)
+
+    assert result.exit_code == 2
+    told = said.replace("ADDR", address).format(none="it speaks no gRPC")
+    assert result.stderr == f"what {told}; name an address that it listens on (listen.grpc)\n"
 
 
 def test_somebody_who_never_answers_is_told_in_plain_words() -> None:

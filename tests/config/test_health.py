@@ -56,6 +56,23 @@ def gets(engine: Engine, method: str = "GET", now: float = 0.0) -> str:
             return refusal.reason.value
 
 
+def test_fewer_trials_need_no_second_key() -> None:
+    """H5: close_after is no more than half_open, unless the file says otherwise."""
+    assert [rule_of(f"{{half_open: {each}}}").close_after for each in (1, 2, 5)] == [1, 2, 2]
+
+
+def test_which_statuses_are_failures_is_for_the_file_to_say() -> None:
+    """H1: else all 5xx but those by which anybody could shut an endpoint out."""
+
+    def failures(written: str) -> frozenset[int]:
+        return only("to: db", clusters(db=written)).variants[0].endpoints[0].offer.watch.failures
+
+    usual = frozenset(range(500, 600)) - {501, 505}
+    assert [failures("slow_start: 1s"), failures("breaker: {}")] == [usual, usual]
+    assert failures("health: {failure_statuses: [429, 503]}") == {429, 503}
+    assert failures("breaker: {}, health: {failure_statuses: [404]}") == {404}
+
+
 def test_without_a_breaker_nothing_opens() -> None:
     """H5: it is there for the clusters that ask for it."""
     route = only("to: db", clusters(db=""))
@@ -101,7 +118,7 @@ def test_another_cluster_stands_in() -> None:
 
     assert (gets(engine), gets(engine, "HEAD")) == ("replica", "replica")
     assert gets(engine, "POST") == Reason.NO_HEALTHY_ENDPOINT.value
-    assert loaded(a_route("to: db", written)).notes == [], "it is used"
+    assert loaded(a_route("to: db, timeout: 5s", written)).notes == [], "it is used"
 
 
 def test_who_stands_in_comes_after_the_links_of_the_route() -> None:
@@ -160,6 +177,7 @@ def panics(variant: Variant) -> list[float]:
         pytest.param("to: db, failover: [plain, web]", [0.0, 0.0, 0.5], id="of the last of a chain"),
         pytest.param("to: stood", [0.0, 0.5], id="of who stands in"),
         pytest.param("to: stood, failover: [db]", [0.0, 0.0, 0.5], id="who stands in is last"),
+        pytest.param("to: stood, failover: [web]", [0.0, 0.5], id="who stands in is on the way already"),
         pytest.param("to: answered, failover: [db]", [0.0, 0.0], id="an answer comes before it"),
     ],
 )

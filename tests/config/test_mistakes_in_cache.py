@@ -60,6 +60,22 @@ MISTAKES = [
         id="an answer that is larger than all together",
     ),
     pytest.param(
+        "to: shop, last_good: {max_size: 0B}",
+        "routes[0].last_good.max_size: must be more than 0B, got 0B",
+        id="answers of no size",
+    ),
+    pytest.param(
+        "to: shop, last_good: {max_size: 9MB}",
+        "routes[0].last_good.max_size: must be at most 8MB; Envoy takes an answer from the sidecar in one "
+        "message",
+        id="answers that are too large",
+    ),
+    pytest.param(
+        "to: shop, last_good: {memory: 2GB}",
+        "routes[0].last_good.memory: must be at most 1024MB; it is the sidecar's own memory",
+        id="too many answers",
+    ),
+    pytest.param(
         "to: shop, last_good: {max_age: 5s}",
         "routes[0].last_good.refresh: an answer would be too old to be given before it is taken anew; write "
         "less than max_age",

@@ -5,7 +5,32 @@ import pytest
 from sidecar.config.errors import ConfigError
 from tests.config.files import ROUTES, loaded
 
+_LINUX = "must be from 1s to 32767s; Linux takes nothing else, and Envoy could make no connection"
+_NAMES = "must be at least 1s; each question goes to a server of names"
+
 MISTAKES = [
+    *(
+        pytest.param(
+            f"clusters: {{shop: {{connections: {{keepalive: {{{key}: {value}}}}}}}}}\n" + ROUTES,
+            f"gateway.yaml:1: clusters.shop.connections.keepalive.{key}: {_LINUX}",
+            id=f"keepalive {key} of {value}",
+        )
+        for key in ("time", "interval")
+        for value in ("10h", "32767.1s", "366d", "999ms")
+    ),
+    pytest.param(
+        "clusters: {shop: {connections: {keepalive: {probes: 128}}}}\n" + ROUTES,
+        "gateway.yaml:1: clusters.shop.connections.keepalive.probes: must be at most 127, got 128",
+        id="more probes than the system counts",
+    ),
+    *(
+        pytest.param(
+            f"clusters: {{shop: {{dns: {{{key}: {value}}}}}}}\n" + ROUTES,
+            f"gateway.yaml:1: clusters.shop.dns.{key}: {_NAMES}",
+            id=f"dns {key} of {value}",
+        )
+        for key, value in (("refresh", "1ms"), ("failure_refresh", "0.1ms"), ("refresh", "999ms"))
+    ),
     pytest.param(
         "clusters: {shop: {}, cart: here}\n" + ROUTES,
         'gateway.yaml:1: clusters.cart: must be a mapping, got "here"',

@@ -13,7 +13,7 @@ FORM = "must be next, or a mapping with to or respond"
 def a_file(rest: str, more: str = OTHER) -> str:
     """The cluster `shop`, to which the route goes, stands in line 2."""
     written = f"clusters:\n  shop: {{endpoints: [{{address: '10.0.0.1:80', id: a}}], {rest}}}\n{more}"
-    return a_route("to: shop", written)
+    return a_route("to: shop, timeout: 5s", written)
 
 
 MISTAKES = [
@@ -85,6 +85,11 @@ MISTAKES = [
         id="a body that nobody gets",
     ),
     pytest.param(
+        "health: {failure_statuses: [200]}",
+        "gateway.yaml:2: clusters.shop.health.failure_statuses[0]: must be at least 400, got 200",
+        id="a good answer is a failure",
+    ),
+    pytest.param(
         "health: {panic: 101%}",
         'gateway.yaml:2: clusters.shop.health.panic: "101%" is not a share; write one such as 10%, 0.01% '
         "or 0.1",
@@ -150,7 +155,8 @@ def test_what_contradicts_itself_in_a_pool_is_noted() -> None:
   fourth: {breaker: {otherwise: {respond: {body: a}}}}
 """
     first = "clusters:\n  shop: {breaker: {otherwise: {respond: {body: a}}}}\n"
-    notes = loaded(f"{first}{more}routes:\n  - {{name: r, pool: [shop, other, third, fourth]}}\n").notes
+    pool = "shop, other, third, fourth"
+    notes = loaded(f"{first}{more}routes:\n  - {{name: r, pool: [{pool}], timeout: 1s}}\n").notes
     at = "gateway.yaml:7: routes[0]"
     answers = (
         f"{at}: the clusters shop and other of its pool have different answers in breaker.otherwise, and "
@@ -160,3 +166,49 @@ def test_what_contradicts_itself_in_a_pool_is_noted() -> None:
         f"{at}: shop is to stand in for third, and is in the pool with it; name another in breaker.otherwise"
     )
     assert notes == [answers, itself]
+
+
+HANGS = "give the route retry.per_try_timeout, timeout or idle_timeout, or the cluster a probe"
+
+
+@pytest.mark.parametrize(
+    ("rest", "key"),
+    [
+        ("breaker: {}", "breaker"),
+        ("health: {outliers: {}}", "health.outliers"),
+        ("health: {score: {}}", "health.score"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ends", "noted"),
+    [
+        ("", True),
+        (", timeout: 0s", True),
+        (", retry: {}", True),
+        (", timeout: 5s", False),
+        (", idle_timeout: 5s", False),
+        (", retry: {per_try_timeout: 1s}", False),
+    ],
+)
+def test_where_nothing_finds_out_that_an_endpoint_hangs_it_is_noted(
+    rest: str, key: str, ends: str, noted: bool
+) -> None:
+    """H1: clients leave before anything ends, and who leaves says nothing."""
+    written = f"clusters:\n  shop: {{endpoints: [{{address: '10.0.0.1:80', id: a}}], {rest}}}\n"
+    said = f"gateway.yaml:2: clusters.shop.{key}: that an endpoint of shop hangs is not found out: r has no "
+    said += f"timeout, so clients give up first; {HANGS}"
+    assert loaded(a_route(f"to: shop{ends}", written)).notes == ([said] if noted else [])
+    probed = written.replace(rest, rest + ", health: {probe: {http: /}}")
+    if "health" not in rest:
+        assert loaded(a_route(f"to: shop{ends}", probed)).notes == []
+
+
+def test_all_clusters_where_it_is_not_found_out_are_in_one_note() -> None:
+    """H1"""
+    written = (
+        "clusters:\n  shop: {endpoints: [{address: '10.0.0.1:80'}], breaker: {}}\n"
+        "  cart: {endpoints: [{address: '10.0.0.2:80'}], breaker: {}}\n"
+    )
+    more = "  - {name: s, match: {path: /s}, to: cart}\n"
+    (note,) = loaded(a_route("to: shop", written) + more).notes
+    assert "an endpoint of cart, shop hangs is not found out: s, r have no timeout" in note

@@ -77,7 +77,7 @@ def test_outliers_have_the_usual_numbers_unless_told_otherwise() -> None:
             id="nothing ejects",
         ),
         pytest.param(
-            "{outliers: {ejected_for: 10m}}",
+            "{outliers: {ejected_for: 10m, max_ejected_for: 5m}}",
             f"{AT}.outliers.max_ejected_for: is less than ejected_for; write at least as much",
             id="at most less than at first",
         ),
@@ -98,3 +98,11 @@ def test_a_mistake_is_told_where_it_is(health: str, expected: str) -> None:
         loaded(a_file(health))
 
     assert str(told.value).splitlines() == [expected]
+
+
+def test_an_ejection_that_is_long_needs_no_second_key() -> None:
+    """H3: it is out for as long each time, and no less than is written."""
+    endpoint = loaded(a_file("{outliers: {ejected_for: 10m}}")).plan.routes[0].variants[0].endpoints[0]
+    rule = endpoint.offer.watch.outliers
+    assert rule is not None
+    assert (rule.base_s, rule.most_s) == (600.0, 600.0)

@@ -60,6 +60,20 @@ def test_a_file_is_looked_for_from_the_folder_of_the_configuration() -> None:
         ("store: {every: 1s}", "store.sqlite: is missing"),
         ("store: {sqlite: 5}", "store.sqlite: must be text, got 5; put it in quotes"),
         ("store: {sqlite: ''}", "store.sqlite: must not be empty; name a file, such as state.db"),
+        (
+            "store: {sqlite: ':memory:'}",
+            (
+                'store.sqlite: ":memory:" is no file; write `store: memory`, which keeps nothing over a '
+                "restart, or name a file"
+            ),
+        ),
+        (
+            "store: {sqlite: 'file:x?mode=memory'}",
+            (
+                'store.sqlite: "file:x?mode=memory" is no file; write `store: memory`, which keeps nothing '
+                "over a restart, or name a file"
+            ),
+        ),
         ("store: {sqlit: state.db}", "store.sqlit: unknown key; did you mean sqlite?"),
         ("store: {sqlite: a, every: 0s}", "store.every: must be longer than 0, got 0s"),
         ("store: {sqlite: a, every: 99ms}", "store.every: must be at least 100ms; each save writes a disk"),

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from sidecar.core.decision import Decision
-from sidecar.core.endpoint import Endpoint
+from sidecar.core.endpoint import Endpoint, Offer
 from sidecar.core.engine import Engine
 from sidecar.core.explanation import Explanation
 from sidecar.core.filters.models import Models
@@ -14,12 +14,14 @@ from sidecar.core.plan import Plan, Route, Variant
 from sidecar.core.refusal import Reason, Refusal
 from sidecar.core.reply import Reply
 from sidecar.core.request import Request
+from sidecar.core.retries import Retries
 from sidecar.core.rules.facts import Fact
 from sidecar.core.rules.fields import HeaderField
 from sidecar.core.state.breakers import CLOSED, HALF_OPEN, OPEN
 from sidecar.core.state.standing import GONE, OUT, Mark
 from sidecar.core.strategies.failover import Failover, Link
 from sidecar.core.strategies.round_robin import RoundRobin
+from sidecar.core.watch import Watch
 from tests.builders import ALWAYS, OK, a_request, decided, ticket_of
 from tests.core.filters.asking import a_filtered_engine, offering
 from tests.core.watched import a_watched_engine, a_watched_plan, watched
@@ -279,3 +281,60 @@ def test_a_reload_between_trip_and_trial_keeps_the_breaker() -> None:
     )
     assert len(engine.state.breakers) == 1
     assert not engine.state.breakers.not_closed
+
+
+def test_streams_that_their_clients_leave_close_a_breaker() -> None:
+    """H5 H1: they had begun well, and few streams end otherwise."""
+    engine = a_watched_engine(a_watched_plan(watched("a")))
+    given(engine, "a", 0.0, 3)
+    left = Outcome(200, 60.0, Failure.CANCELLED, first_byte_s=0.1)
+
+    for _ in range(2):
+        engine.settle(ticket_of(decided(engine, now=10.0)), left, 70.0)
+
+    assert engine.state.breakers.state("shop/a", 70.0) == CLOSED
+
+
+def test_what_anybody_can_ask_for_opens_no_breaker_unless_the_cluster_says_so() -> None:
+    """H5 H1: a client with an unknown method, or with too many requests, shuts nobody else out."""
+    for failures, expected in ((None, CLOSED), (frozenset({429, 501}), OPEN)):
+        (a,) = watched("a")
+        watch = a.offer.watch if failures is None else Watch(breaker=a.offer.watch.breaker, failures=failures)
+        endpoint = Endpoint("shop", "a", a.address, offer=Offer(watch=watch))
+        engine = a_watched_engine(a_watched_plan([endpoint]))
+        for status in (501, 429, 501):
+            engine.settle(ticket_of(decided(engine, now=0.0)), Outcome(status, 0.01), 0.0)
+        assert engine.state.breakers.state("shop/a", 0.0) == expected
+
+
+def test_a_request_that_is_sent_again_for_a_404_opens_no_breaker() -> None:
+    """H5 H1 F1: it is nowhere, so it was asked for at each of them."""
+    endpoints = watched("abc")
+    for statuses, attempts, expected in (
+        ((404, 503), 3, {CLOSED}),
+        ((500, 502, 503), 3, {OPEN}),
+        ((404, 503), 1, {CLOSED}),
+    ):
+        retries = Retries(3, statuses, (), ("GET",))
+        variant = Variant("main", "main", endpoints, RoundRobin(), "own")
+        engine = a_watched_engine(Plan(1, [Route("main", ALWAYS, (variant,), want=3, retries=retries)]))
+        for _ in range(6):
+            answer = engine.decide(a_request(), 0.0)
+            if isinstance(answer, Decision):
+                served = [answer.endpoint, *answer.fallbacks][min(attempts, len(answer.fallbacks) + 1) - 1]
+                status = 503 if expected == {OPEN} else 404
+                outcome = Outcome(status, 0.01, served=served.address, attempts=attempts)
+                engine.settle(ticket_of(answer), outcome, 0.0)
+        states = {engine.state.breakers.state(endpoint.key, 0.0) for endpoint in endpoints}
+        assert states == expected, statuses
+
+
+def test_how_long_a_client_stayed_that_left_is_nobody_s_latency() -> None:
+    """H2: the time to the first byte is, where it is known."""
+    engine = a_watched_engine(a_watched_plan(watched("ab")))
+    for first_byte_s in (-1.0, 0.25):
+        decision = decided(engine, now=0.0)
+        left = Outcome(200, 60.0, Failure.CANCELLED, first_byte_s=first_byte_s)
+        engine.settle(ticket_of(decision), left, 0.0)
+
+    assert [engine.state.scores.of(f"shop/{name}", 0.0) for name in "ab"] == [1.0, pytest.approx(0.85)]

@@ -140,7 +140,7 @@ def test_a_panic_is_told_in_figures() -> None:
 
     explanation = engine.explain(a_request(), 100.0)
 
-    assert explanation.notes == ["panic: 1 of 4 healthy is below 50%; health does not count"]
+    assert explanation.notes == ["panic: 1 of 4 healthy or degraded is below 50%; health does not count"]
     assert all(place > 0 for place in placed(explanation).values())
     assert explained(engine, 100.0)["b"].state.startswith("out: breaker open: ")
 

@@ -16,7 +16,7 @@ KEEPING = Keeping(60.0, 100, 10, 1 << 20, 0.0, ())
 
 def an_engine_that_kept(body: bytes = b"old") -> Engine:
     engine = an_engine(Route("r", ALWAYS, (a_variant(),), keeping=KEEPING))
-    question = KEEPING.question(a_request("/a"))
+    question = KEEPING.question(a_request("/a", ends=True))
     engine.state.last_good.keep("r", question, headers_of([("x-a", b"1")]), body, 1.0)
     return engine
 
@@ -29,11 +29,11 @@ def all_are(engine: Engine, level: int) -> None:
 def test_an_endpoint_is_asked_while_there_is_one() -> None:
     """H6: also a degraded one."""
     engine = an_engine_that_kept()
-    assert isinstance(engine.decide(a_request("/a"), 2.0), Decision)
+    assert isinstance(engine.decide(a_request("/a", ends=True), 2.0), Decision)
 
     all_are(engine, DEGRADED)
 
-    assert isinstance(engine.decide(a_request("/a"), 2.0), Decision)
+    assert isinstance(engine.decide(a_request("/a", ends=True), 2.0), Decision)
 
 
 def test_the_answer_is_given_with_its_age_when_all_are_out() -> None:
@@ -41,7 +41,7 @@ def test_the_answer_is_given_with_its_age_when_all_are_out() -> None:
     engine = an_engine_that_kept()
     all_are(engine, OUT)
 
-    reply = engine.decide(a_request("/a"), 8.5)
+    reply = engine.decide(a_request("/a", ends=True), 8.5)
 
     assert isinstance(reply, Reply)
     assert (reply.status, reply.data, reply.route) == (200, b"old", "r")
@@ -54,8 +54,8 @@ def test_nobody_is_tried_for_what_has_an_answer() -> None:
     engine = an_engine_that_kept()
     all_are(engine, RESTING)
 
-    assert isinstance(engine.decide(a_request("/a"), 2.0), Reply)
-    assert isinstance(engine.decide(a_request("/b"), 2.0), Decision)
+    assert isinstance(engine.decide(a_request("/a", ends=True), 2.0), Reply)
+    assert isinstance(engine.decide(a_request("/b", ends=True), 2.0), Decision)
 
 
 def test_an_answer_that_is_too_old_is_not_given() -> None:
@@ -63,7 +63,7 @@ def test_an_answer_that_is_too_old_is_not_given() -> None:
     engine = an_engine_that_kept()
     all_are(engine, OUT)
 
-    refusal = engine.decide(a_request("/a"), 62.0)
+    refusal = engine.decide(a_request("/a", ends=True), 62.0)
 
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.NO_HEALTHY_ENDPOINT
@@ -74,18 +74,28 @@ def test_who_took_the_endpoints_away_on_purpose_gets_a_refusal() -> None:
     engine = an_engine_that_kept()
     all_are(engine, GONE)
 
-    assert isinstance(engine.decide(a_request("/a"), 2.0), Refusal)
+    assert isinstance(engine.decide(a_request("/a", ends=True), 2.0), Refusal)
 
 
 def test_a_request_that_may_not_have_every_endpoint_gets_no_answer_of_just_any() -> None:
     """H6"""
     engine = an_engine_that_kept()
     all_are(engine, OUT)
-    request = a_request("/a")
+    request = a_request("/a", ends=True)
     request.wishes = Wishes(exclude=("other",))
 
     assert isinstance(engine.decide(request, 2.0), Refusal)
-    assert isinstance(engine.decide(a_request("/a"), 2.0), Reply)
+    assert isinstance(engine.decide(a_request("/a", ends=True), 2.0), Reply)
+
+
+def test_a_request_that_prefers_endpoints_gets_none_either() -> None:
+    """H6: it asks for another answer than everybody."""
+    engine = an_engine_that_kept()
+    all_are(engine, OUT)
+    request = a_request("/a", ends=True)
+    request.wishes = Wishes(prefer=("a",))
+
+    assert isinstance(engine.decide(request, 2.0), Refusal)
 
 
 def test_explaining_says_the_same_and_changes_nothing() -> None:
@@ -93,5 +103,5 @@ def test_explaining_says_the_same_and_changes_nothing() -> None:
     engine = an_engine_that_kept()
     all_are(engine, OUT)
 
-    assert isinstance(engine.explain(a_request("/a"), 2.0).answer, Reply)
+    assert isinstance(engine.explain(a_request("/a", ends=True), 2.0).answer, Reply)
     assert len(engine.state.last_good) == 1

@@ -76,7 +76,10 @@ def learnt(engine: Engine, outcome: Outcome) -> dict[str, float]:
             Outcome(200, 0.1, served="10.0.0.0:80", attempts=2), {"a": 1.0}, id="the first, asked twice"
         ),
         pytest.param(Outcome(200, 0.1, served="10.9.9.9:80", attempts=2), {"a": 0.0}, id="a stranger served"),
-        pytest.param(Outcome(200, 0.1, attempts=2), {"a": 1.0}, id="nobody says who"),
+        pytest.param(Outcome(200, 0.1, attempts=2), {"a": 0.0, "b": 1.0}, id="nobody says who"),
+        pytest.param(
+            Outcome(200, 0.1, attempts=4), {"a": 1.0}, id="nobody says who, and it was the first's turn"
+        ),
     ],
 )
 def test_a_failed_attempt_is_the_firsts_and_the_rest_is_who_was_asked_last(

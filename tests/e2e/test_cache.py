@@ -3,6 +3,7 @@
 import http.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -27,6 +28,9 @@ clusters:
   fragile:
     endpoints: [{address: $fragile, id: fragile}]
     breaker: {failures: 2, open: 1h, max_open: 1h}
+  weak:
+    endpoints: [{address: $weak, id: weak}]
+    breaker: {failures: 2, open: 1h, max_open: 1h}
 gates:
   - require: {header: x-key, status: 403}
 routes:
@@ -44,6 +48,12 @@ routes:
     rewrite: {strip_prefix: /short}
   - {name: cookies, match: {path: {prefix: /cookies}}, to: other, cache: {cookies: true}}
   - {name: fragile, match: {path: {prefix: /fragile}}, to: fragile, cache: {}}
+  - {name: each, match: {path: {prefix: /each}}, to: other, cache: {vary: [X-User-Id]}}
+  - name: both
+    match: {path: {prefix: /both}}
+    to: weak
+    cache: {ttl: 300s}
+    last_good: {refresh: 0s, vary: []}
   - {name: plain, to: other}
 """
 )
@@ -101,6 +111,29 @@ def test_each_value_of_a_header_that_it_varies_by_has_its_own(gateway: Gateway) 
     assert asked(gateway) == 2
 
 
+def test_each_key_that_a_gate_requires_has_its_own(gateway: Gateway) -> None:
+    """F7: what was answered to one key is not for another, although the route says nothing of it."""
+    for key in ("1", "2", "1", "2"):
+        reply = gateway.ask("/cached/keys", {"x-key": key})
+        assert reply.arrived("x-key") == [key]
+
+    assert asked(gateway) == 2
+
+
+def test_a_request_that_envoy_takes_is_not_too_large_for_the_cache(gateway: Gateway) -> None:
+    """F7: by the number of headers, by their size, or by its path, which goes inwards twice."""
+    many = {f"x-many-{at}": "1" for at in range(80)}
+    large = {"x-large": "x" * 50_000}
+
+    assert gateway.ask("/cached/many", {**KEY, **many}).status == 200
+    assert gateway.ask("/cached/large", {**KEY, **large}).status == 200
+    assert gateway.ask(f"/cached/{'p' * 7_000}", {**KEY, **large}).status == 200
+    for _ in range(2):
+        assert gateway.ask(f"/cached/{'p' * 50_000}", KEY).status == 200
+
+    assert asked(gateway) == 5
+
+
 def test_an_answer_that_varies_by_something_else_is_not_cached(gateway: Gateway) -> None:
     """F7: and the client reads the endpoint's own word on it."""
     for one in gateway.endpoints.values():
@@ -125,6 +158,11 @@ def test_one_route_does_not_give_what_another_got(gateway: Gateway) -> None:
     ("headers", "method"),
     [
         ({"authorization": "me"}, "GET"),
+        ({"proxy-authorization": "me"}, "GET"),
+        ({"x-api-key": "me"}, "GET"),
+        ({"x-user-id": "me"}, "GET"),
+        ({"x-tenant-id": ""}, "GET"),
+        ({"x-ai-model": "m"}, "GET"),
         ({"cookie": "a=b"}, "GET"),
         ({"range": "bytes=0-5"}, "GET"),
         ({}, "POST"),
@@ -146,6 +184,14 @@ def test_what_is_not_for_everybody_passes_the_cache_by(
     assert asked(gateway) == 2
 
 
+def test_who_says_who_asks_has_answers_of_its_own_where_the_route_varies_by_it(gateway: Gateway) -> None:
+    """F7"""
+    for user in ("me", "you", "me", "you"):
+        assert gateway.ask("/each/a", {**KEY, "x-user-id": user}).arrived("x-user-id") == [user]
+
+    assert asked(gateway) == 2
+
+
 def test_cookies_are_no_hindrance_where_the_route_says_so(gateway: Gateway) -> None:
     """F7"""
     for at in range(2):
@@ -160,16 +206,18 @@ def test_cookies_are_no_hindrance_where_the_route_says_so(gateway: Gateway) -> N
         {"set-cookie": "a=b"},
         {"set-cookie": "a=b", "cache-control": "max-age=60"},
         {"cache-control": "no-store"},
+        {"content-encoding": "x-own"},
     ],
-    ids=["a cookie", "a cookie all the same", "no-store"],
+    ids=["a cookie", "a cookie all the same", "no-store", "a coding that it does not vary by"],
 )
 def test_an_answer_for_one_client_is_not_cached(gateway: Gateway, headers: dict[str, str]) -> None:
     """F7"""
     for one in gateway.endpoints.values():
         one.headers = headers
 
+    path = f"/cached/own?{''.join(headers)}&{''.join(headers.values())}"  # Envoy remembers which was not kept
     for _ in range(2):
-        assert gateway.ask("/cached/own", KEY).status == 200
+        assert gateway.ask(path, KEY).status == 200
 
     assert asked(gateway) == 2
 
@@ -250,3 +298,33 @@ def test_a_hit_says_nothing_of_the_endpoint(gateway: Gateway) -> None:
 
     assert gateway.ask("/fragile/third", KEY).seen["reason"] == "no_healthy_endpoint"
     assert fragile.asked == 3
+
+
+def test_a_fresh_answer_is_given_while_nobody_is_left_where_the_last_good_one_is_kept_too(
+    gateway: Gateway,
+) -> None:
+    """F7 H6: the decision comes first, and by itself it refuses."""
+    kept = gateway.ask("/both/a", KEY)
+    gateway.endpoints["weak"].failing = True
+
+    def refused() -> bool:
+        return gateway.ask("/both/x", KEY, "POST", b"").seen.get("reason") == "no_healthy_endpoint"
+
+    until(refused, "the breaker to open")
+
+    again = gateway.ask("/both/a", KEY)
+    assert (again.status, again.body) == (200, kept.body)
+    assert gateway.ask("/both/a", {"x-key": "2"}).status == 503
+    assert gateway.ask("/both/a", {**KEY, "x-user-id": "me"}).status == 503
+
+
+def test_whom_a_filter_of_envoy_knows_passes_the_cache_by(transport: str, tmp_path: Path) -> None:
+    """F7: of metadata that stands for a user; here the sidecar's own, which every request has behind it."""
+    user = "context: {user: [{metadata: {namespace: %s, path: ticket}}]}\n"
+    for namespace, expected in (("sidecar", 2), ("else", 1)):
+        folder = tmp_path / namespace
+        folder.mkdir()
+        with running_gateway(_FILE + user % namespace, folder, transport) as gateway:
+            for _ in range(2):
+                assert gateway.ask("/cached/known", KEY).status == 200
+            assert asked(gateway) == expected

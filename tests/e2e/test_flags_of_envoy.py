@@ -16,6 +16,8 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from sidecar import names
 from sidecar.config import schema
 from sidecar.core.outcome import Failure, Outcome
+from sidecar.core.state.verdict import Verdict, of_attempt
+from sidecar.core.watch import USUAL_FAILURES
 from sidecar.wire.access_log import reports
 from sidecar.wire.response import response_of
 from sidecar.xds.bootstrap import bootstrap
@@ -231,21 +233,23 @@ def test_envoy_tells_how_a_request_failed(scene: Scene, case: str) -> None:
     assert (told.status, told.failure, told.attempts) == (status, failure, attempts)
 
 
-BROKEN_OFF: Final[dict[str, tuple[str, dict[str, str], Callable[[RunningEnvoy], None], Failure]]] = {
-    "by the endpoint": ("breaks_off", NONE, asks, Failure.RESET),
-    "by the limit of the route": ("stands_still", ROUTE_LIMIT, asks, Failure.TIMEOUT),
-    "by the client": ("stands_still", NONE, leaves, Failure.CANCELLED),
+BrokenOff = tuple[str, dict[str, str], Callable[[RunningEnvoy], None], Failure, Verdict]
+BROKEN_OFF: Final[dict[str, BrokenOff]] = {
+    "by the endpoint": ("breaks_off", NONE, asks, Failure.RESET, Verdict.FAILED),
+    "by the limit of the route": ("stands_still", ROUTE_LIMIT, asks, Failure.TIMEOUT, Verdict.SILENT),
+    "by the client": ("stands_still", NONE, leaves, Failure.CANCELLED, Verdict.SERVED),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN_OFF)
 def test_an_answer_that_breaks_off_is_known_from_the_access_log_alone(scene: Scene, case: str) -> None:
-    """H1: in the response phase it counts by its status."""
-    cluster, headers, ask, failure = BROKEN_OFF[case]
+    """H1: in the response phase it counts by its status. Judges blame nobody where it may be the client."""
+    cluster, headers, ask, failure, judged = BROKEN_OFF[case]
 
     told = scene.outcome(cluster, headers, ask)
 
     assert (told.status, told.failure) == (200, failure if scene.by_log else Failure.NONE)
+    assert of_attempt(told, USUAL_FAILURES) is (judged if scene.by_log else Verdict.SERVED)
 
 
 def test_a_client_that_leaves_before_the_answer_has_gone_away(scene: Scene) -> None:

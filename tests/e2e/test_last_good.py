@@ -18,11 +18,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 _FILE: Final = (
     LISTEN
     + """\
+context:
+  user: [{header: x-own-user}]
+  capabilities: [{header: x-wants}]
 clusters:
   shop:
     endpoints: [{address: $shop, id: shop}]
+    capabilities: {streaming: true}
     breaker: {failures: 2, open: 1h, max_open: 1h}
   other: {endpoints: [{address: $other, id: other}]}
+  weak:
+    endpoints: [{address: $weak, id: weak}]
+    breaker: {failures: 2, open: 1h, max_open: 1h}
 routes:
   - name: kept
     match: {path: {prefix: /kept}}
@@ -46,6 +53,8 @@ _NOT_FOR_EVERYBODY: Final = (
     ("set-cookie", "a=b"),
     ("cache-control", "no-store"),
     ("cache-control", "max-age=60, Private"),
+    ("cache-control", "max-age=60, must-revalidate"),
+    ("cache-control", "no-cache"),
     ("vary", "accept, x-secret"),
     ("vary", "*"),
 )
@@ -74,7 +83,7 @@ def old(reply: Reply) -> bool:
 
 def test_the_last_good_answer_is_given_while_nobody_is_left(gateway: Gateway) -> None:
     """H6: as it came, with its age; what was never asked is refused."""
-    gateway.endpoints["shop"].headers = {"x-own": "1", "content-type": "application/json"}
+    gateway.endpoints["shop"].headers = {"x-own": "1", "content-type": "application/json", "x-sidecar-a": "1"}
     first = gateway.ask("/kept/a?b=1", {"accept": "text/html"})
     assert (first.status, old(first)) == (200, False)
     go_out(gateway)
@@ -87,12 +96,18 @@ def test_the_last_good_answer_is_given_while_nobody_is_left(gateway: Gateway) ->
     assert again.all("age") == again.all(LAST_GOOD_HEADER)
     assert again.all("x-own") == ["1"]
     assert again.all("content-type") == ["application/json"]
+    assert [name for name, _ in again.headers if name.startswith(("x-envoy-", "x-sidecar-"))] == [
+        LAST_GOOD_HEADER
+    ]
     assert gateway.ask("/kept/a?b=2", {"accept": "text/html"}).status == 503
     assert gateway.ask("/kept/a?b=1", {"accept": "text/plain"}).status == 503
     assert gateway.ask("/kept/a?b=1", {"accept": "text/html", "host": "b.test"}).status == 503
     assert gateway.ask("/kept/a?b=1", {"accept": "text/html", "cookie": "a=b"}).status == 503
     assert gateway.ask("/kept/a?b=1", {"accept": "text/html", "authorization": "x"}).status == 503
+    assert gateway.ask("/kept/a?b=1", {"accept": "text/html", "x-api-key": "x"}).status == 503
+    assert gateway.ask("/kept/a?b=1", {"accept": "text/html", "x-tenant-id": "x"}).status == 503
     assert gateway.ask("/kept/a?b=1", {"accept": "text/html"}, "POST", b"").status == 503
+    assert gateway.ask("/kept/a?b=1", {"accept": "text/html"}, "GET", b"x").status == 503
     assert gateway.endpoints["shop"].asked == asked
 
 
@@ -117,6 +132,22 @@ def test_an_answer_that_is_not_for_everybody_is_not_kept(gateway: Gateway) -> No
 
     given = [gateway.ask(f"/kept/{at}").status for at in range(len(_NOT_FOR_EVERYBODY))]
     assert given == [503] * len(_NOT_FOR_EVERYBODY)
+
+
+def test_what_somebody_got_who_said_who_it_is_is_not_kept(gateway: Gateway) -> None:
+    """H6: by the file's own words, by those that are common, by the body, and by what it may have."""
+    asking: list[tuple[dict[str, str], bytes | None]] = [
+        ({"x-own-user": "alice"}, None),
+        ({"x-api-key": "alice"}, None),
+        ({"x-tenant-id": "acme"}, None),
+        ({"x-wants": "streaming"}, None),
+        ({}, b"alice"),
+    ]
+    for at, (headers, body) in enumerate(asking):
+        assert gateway.ask(f"/kept/{at}", headers, "GET", body).status == 200
+    go_out(gateway)
+
+    assert [gateway.ask(f"/kept/{at}").status for at in range(len(asking))] == [503] * len(asking)
 
 
 def test_each_has_answers_of_its_own_where_the_route_varies_by_authorization(gateway: Gateway) -> None:
@@ -174,6 +205,28 @@ def test_a_reload_keeps_answers(gateway: Gateway) -> None:
     assert gateway.ask("/kept/a").body == first.body
     assert mine.status == 200
     assert gateway.ask("/mine/a", {"authorization": "me"}).status == 503
+
+
+def test_a_route_that_leads_elsewhere_has_no_answers_of_where_it_led(gateway: Gateway) -> None:
+    """H6"""
+    assert gateway.ask("/kept/a").status == 200
+    before = gateway.generation
+    gateway.write(
+        _FILE.replace(
+            "to: shop\n    last_good: {max_size: 300KB, refresh: 0s, vary: [a",
+            "to: weak\n    last_good: {max_size: 300KB, refresh: 0s, vary: [a",
+        )
+    )
+    until(lambda: gateway.generation > before, "the new file")
+    gateway.endpoints["weak"].failing = True
+
+    def refused() -> bool:
+        reply = gateway.ask("/kept/x", method="POST", body=b"")
+        return reply.status == 503 and json.loads(reply.body).get("reason") == "no_healthy_endpoint"
+
+    until(refused, "the breaker to open")
+
+    assert gateway.ask("/kept/a").status == 503
 
 
 def test_a_response_goes_on_when_the_sidecar_is_gone(gateway: Gateway) -> None:

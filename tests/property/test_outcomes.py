@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from sidecar.core.decision import Decision
 from sidecar.core.endpoint import Endpoint, Offer
-from sidecar.core.outcome import Outcome
+from sidecar.core.outcome import LEFT, Outcome
 from sidecar.core.plan import Plan
 from sidecar.core.state.base import Judge, Learner
 from sidecar.core.state.breakers import HALF_OPEN
@@ -26,6 +26,8 @@ from tests.wire.messages import response_headers
 from tests.wire.test_flags import FIELDS
 
 MOST_TICKETS = 10
+MOST_LOOKED_AT = 16
+"""Of the attempts that an outcome tells."""
 NAMES = "abc"
 NOBODY = 1 << 39
 """A number that is given to no ticket here."""
@@ -101,6 +103,10 @@ class OutcomeStates(RuleBasedStateMachine):
         self.now = 0.0
         self.open: dict[int, Ticket] = {}
         self.known: list[int] = []
+        self.told: dict[int, int] = {}
+        """By ticket, how many attempts its outcome told, of those that are looked at."""
+        self.given: list[tuple[float, str]] = []
+        """When each request that counts was given to whom, retries among them."""
         self.reported = 0
         self.unknown = 0
 
@@ -110,24 +116,31 @@ class OutcomeStates(RuleBasedStateMachine):
         assert ticket is self.open.pop(number, None)
         if ticket is None:
             self.unknown += 1
-        else:
-            self.reported += 1
+            return
+        self.reported += 1
+        self.told[number] = min(outcome.attempts, MOST_LOOKED_AT)
+        order = [ticket.endpoint, *ticket.fallbacks]
+        for at in range(1, self.told[number]):
+            self.given.append((self.now, order[at % len(order)].key))
 
     def drawn(self, data: st.DataObject) -> int:
         """The number of a ticket: open, ended, or one that nobody has yet."""
         numbers = [*self.known, (self.known[-1] if self.known else 0) + 1, NOBODY]
         return data.draw(st.sampled_from(numbers))
 
-    @rule()
-    def decide(self) -> None:
-        answer = self.engine.decide(a_request("/r"), self.now)
-        if not isinstance(answer, Decision):
-            return
-        if len(self.open) == MOST_TICKETS:
-            del self.open[next(iter(self.open))]
-        assert answer.ticket is not None
-        self.open[ticket_of(answer)] = answer.ticket
-        self.known.append(ticket_of(answer))
+    @rule(count=st.integers(1, 6))
+    def decide(self, count: int) -> None:
+        """Often enough that the table of tickets is full at times."""
+        for _ in range(count):
+            answer = self.engine.decide(a_request("/r"), self.now)
+            if not isinstance(answer, Decision):
+                return
+            if len(self.open) == MOST_TICKETS:
+                del self.open[next(iter(self.open))]
+            assert answer.ticket is not None
+            self.open[ticket_of(answer)] = answer.ticket
+            self.known.append(ticket_of(answer))
+            self.given.append((self.now, answer.endpoint.key))
 
     @rule(data=st.data(), count=st.integers(1, 4))
     def access_log(self, data: st.DataObject, count: int) -> None:
@@ -176,6 +189,13 @@ class OutcomeStates(RuleBasedStateMachine):
         message = parsed(route_pb2.ReportOutcomeRequest, message.SerializeToString())
         self.tell(message.ticket, outcome_of(message))
 
+    @rule(data=st.data())
+    def stream_ends(self, data: st.DataObject) -> None:
+        """Before its response; nobody is told of one whose ticket was settled."""
+        number = self.drawn(data)
+        if self.engine.state.tickets.waiting(number) is not None:
+            self.tell(number, LEFT)
+
     @rule(passed_s=st.sampled_from([0.5, 2.5, 6.0, 70.0]))
     def wait(self, passed_s: float) -> None:
         self.now += passed_s
@@ -210,7 +230,8 @@ class OutcomeStates(RuleBasedStateMachine):
         assert self.endings.admissions == Counter(self.known)
         assert self.endings.endings == Counter(ended)
         assert set(self.judged.attempts) == ended
-        assert max(self.judged.attempts.values(), default=1) <= 16
+        for number, attempts in self.judged.attempts.items():
+            assert 1 <= attempts <= self.told.get(number, 1)
 
     @invariant()
     def load_is_what_is_open(self) -> None:
@@ -222,12 +243,25 @@ class OutcomeStates(RuleBasedStateMachine):
         assert load.total() == len(self.open)
 
     @invariant()
+    def quotas_count_what_was_given_and_no_more(self) -> None:
+        """Nothing is given back twice either: then less than nothing would be used."""
+        quotas, standing = self.engine.state.quotas, self.engine.state.standing
+        lately = Counter(key for at, key in self.given if at > self.now - 61.0)
+        for name in NAMES:
+            key = f"shop/{name}"
+            offer = standing.offer(key)
+            if offer.requests_per_minute:
+                used = offer.requests_per_minute - quotas.requests_left(key, self.now)
+                assert 0 <= used <= lately[key]
+                assert quotas.tokens_left(key, self.now) <= offer.tokens_per_minute
+
+    @invariant()
     def trials_under_way_are_those_of_open_tickets(self) -> None:
         trials = Counter((ticket.endpoint.key, ticket.trial) for ticket in self.open.values() if ticket.trial)
         for key, breaker in self.engine.state.breakers.not_closed.items():
             if breaker.state == HALF_OPEN:
-                under_way = breaker.given - breaker.good - breaker.bad
-                assert under_way == trials[key, breaker.generation]
+                held = sum(until > self.now for until in breaker.places)
+                assert held <= min(trials[key, breaker.generation], 16 * breaker.rule.half_open)
 
     def teardown(self) -> None:
         """Once all have ended and their minute is over, no quota is used and nobody is kept out for ever."""

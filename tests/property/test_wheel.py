@@ -8,6 +8,11 @@ from sidecar.core.split import Split
 from sidecar.core.state.wheel import Wheel
 from tests.builders import endpoints_of
 
+PICK = 1 << 16
+"""One, as `owed` counts them."""
+MANY = 100
+"""So many are not found in the lines, but by sorting all."""
+
 
 def nginx(weights: list[int], count: int) -> list[int]:
     """Smooth weighted round-robin as nginx has it: all gain their weight; the richest is picked and pays."""
@@ -71,20 +76,25 @@ def test_who_is_picked_out_of_turn_pays_for_it(weights: list[int], order: list[i
 @given(
     weights=st.lists(st.integers(1, 9), min_size=2, max_size=6),
     changes=st.lists(st.tuples(st.integers(0, 30), st.sets(st.integers(0, 5))), min_size=1, max_size=6),
+    anew=st.booleans(),
 )
 def test_after_changes_of_the_candidates_shares_are_those_of_the_weights(
-    weights: list[int], changes: list[tuple[int, set[int]]]
+    weights: list[int], changes: list[tuple[int, set[int]]], *, anew: bool
 ) -> None:
-    """S2: to one pick in the first cycle after them, exactly in those after it."""
+    """S2: to one pick in the first cycle after them, exactly in those after it; made anew or changed."""
     fleet = eligible(endpoints_of({str(at): weight for at, weight in enumerate(weights)}))
-    wheel = Wheel(fleet)
+    listed = tuple(fleet.endpoints)
+    wheel = Wheel(fleet, None, listed)
     now = fleet
     for count, away in changes:
         for _ in range(count):
             wheel.pick(wheel.next(1)[0])
         now = Candidates([each for each in fleet.endpoints if int(each.id) not in away])
         assume(now.endpoints)
-        wheel = Wheel(now, wheel)
+        if anew:
+            wheel = Wheel(now, wheel, listed)
+        else:
+            assert wheel.change(now, listed)
 
     for bound in (1, 0, 0):
         given = []
@@ -93,6 +103,40 @@ def test_after_changes_of_the_candidates_shares_are_those_of_the_weights(
             wheel.pick(given[-1])
         for endpoint in now.endpoints:
             assert abs(given.count(endpoint) - endpoint.weight) <= bound
+
+
+@given(
+    weights=st.lists(st.integers(1, 9), min_size=2, max_size=8),
+    changes=st.lists(
+        st.tuples(st.lists(st.integers(0, 7), max_size=12), st.sets(st.integers(0, 7))), max_size=8
+    ),
+)
+def test_a_wheel_that_is_changed_owes_what_one_made_anew_does(
+    weights: list[int], changes: list[tuple[list[int], set[int]]]
+) -> None:
+    """S2: to the thousandth of a pick, whoever was picked in between and whoever leaves and comes."""
+    fleet = eligible(endpoints_of({str(at): weight for at, weight in enumerate(weights)}))
+    listed = tuple(fleet.endpoints)
+    changed, made = Wheel(fleet, None, listed), Wheel(fleet)
+    now = fleet
+    for picks, away in changes:
+        for drawn in picks:
+            if now.endpoints:
+                picked = now.endpoints[drawn % len(now.endpoints)]
+                changed.pick(picked)
+                made.pick(picked)
+        now = Candidates([each for each in fleet.endpoints if int(each.id) not in away])
+        assert changed.change(now, listed)
+        made = Wheel(now, made)
+
+        owed, expected = changed.owed(), made.owed()
+        assert owed.keys() == expected.keys()
+        for key, (weight, picks_owed) in owed.items():
+            assert expected[key][0] == weight
+            assert abs(expected[key][1] - picks_owed) <= PICK / 1000
+        assert sum(owed[each.key][1] for each in now.endpoints) <= 0
+        in_lines, sorted_all = changed.next(len(fleet.endpoints)), changed.next(MANY)
+        assert in_lines == sorted_all
 
 
 @given(

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import itertools
+import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +19,7 @@ from sidecar.core.state.latency import Latency
 from sidecar.core.state.tickets import Ticket
 from sidecar.runtime.keeping import Keeper, Keeping
 from sidecar.runtime.measures import Measures
-from sidecar.store.base import Row, Store
+from sidecar.store.base import Row, Store, StoreError
 from sidecar.store.memory import MemoryStore
 from sidecar.store.sqlite import SqliteStore
 from tests.waiting import until_in_loop
@@ -184,6 +186,28 @@ def test_a_row_that_is_none_is_refused_and_the_others_count() -> None:
     assert (told["event"], told["rows"], told["refused"], told["unknown"]) == ("restored", 1, 4, 1)
 
 
+def test_a_row_that_the_store_itself_cannot_read_is_counted_with_those_that_are_refused(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    store.save([Row("note", "good", b"\x00" * 8, 1.0)])
+    store.close()
+    with sqlite3.connect(path) as other:
+        other.execute("INSERT INTO rows VALUES ('note', CAST(x'ff80' AS TEXT), x'0000000000000000', 1.0)")
+        other.execute("INSERT INTO rows VALUES ('note', 'when', x'0000000000000000', 'yesterday')")
+    other.close()
+    notes, reopened = Notes(), SqliteStore(path)
+
+    with structlog.testing.capture_logs() as logs:
+        a_keeping(reopened, notes).restore()
+    reopened.close()
+
+    assert notes.notes == {"good": 0.0}
+    (told,) = logs
+    assert (told["event"], told["rows"], told["refused"], told["unknown"]) == ("restored", 1, 2, 0)
+
+
 def test_a_bug_in_restoring_stops_no_start() -> None:
     class Buggy(Notes):
         def restore(self, key: str, row: list[float], away_s: float, now: float) -> None:
@@ -304,6 +328,81 @@ def test_a_save_that_is_cut_off_at_the_end_loses_nothing() -> None:
         run(ask)
 
         assert len(restarted(store).notes) == 2000
+
+
+class NearlyFull(MemoryStore):
+    """Every second save fails, as `fails` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: Callable[[int], bool] = lambda at: at % 2 == 0
+        self.saved_at: Final[list[float]] = []
+
+    def save(self, rows: Sequence[Row]) -> None:
+        self.saved_at.append(time.monotonic())
+        if self.fails(len(self.saved_at) - 1):
+            raise StoreError("the disk is full")
+        super().save(rows)
+
+
+def test_a_store_that_fails_again_and_again_is_told_once_a_minute_and_back_after_a_calm_one() -> None:
+    """V5: as on a disk that is nearly full."""
+    store, notes, measures, clock = NearlyFull(), Notes(), Measures(), Clock()
+    told: list[tuple[str, float]] = []
+
+    async def ask() -> None:
+        one = Keeping(store, {"note": notes}, measures, every_s=1.0, keep_s=DAY_S, monotonic=clock)
+
+        async def saves(count: int, apart_s: float) -> None:
+            for at in range(count):
+                clock.at += apart_s
+                notes.note("a", float(at))
+                await one.save()
+                told.extend((log["event"], clock.at) for log in logs[len(told) :])
+
+        def up() -> bool:
+            return measures.store_up
+
+        with structlog.testing.capture_logs() as logs:
+            await saves(34, 0.5)  # seventeen failures, each with a success behind it
+            assert [event for event, _ in told] == ["store_down", "store_up"]
+            assert not up()
+            await saves(200, 0.5)
+            assert [event for event, _ in told] == ["store_down", "store_up", "store_down"]
+            assert told[2][1] - told[1][1] >= 60.0
+            assert not up()
+            store.fails = lambda _: False
+            await saves(100, 0.5)
+            assert not up()
+            await saves(21, 0.5)
+            assert up()
+            assert [event for event, _ in told][3:] == ["store_up"]
+        await one.close()
+
+    run(ask)
+
+
+def test_a_store_that_fails_again_and_again_is_asked_less_and_less() -> None:
+    """V5: its successes in between do not count."""
+    store, notes, clock = NearlyFull(), Notes(), Clock()
+
+    async def ask() -> None:
+        one = Keeping(store, {"note": notes}, Measures(), every_s=0.001, keep_s=DAY_S, monotonic=clock)
+
+        async def change() -> None:
+            while True:
+                notes.note("a", 1.0)
+                await asyncio.sleep(0)
+
+        changes = asyncio.create_task(change())
+        async with keeping(one):
+            await until_in_loop(lambda: len(store.saved_at) >= 16, "sixteen saves")
+            changes.cancel()
+
+    run(ask)
+
+    gaps = [after - before for before, after in itertools.pairwise(store.saved_at[:16])]
+    assert gaps[-1] >= 0.064
 
 
 class Hanging(MemoryStore):

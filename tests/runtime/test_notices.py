@@ -1,5 +1,6 @@
 """What the log says of endpoints that go out and come back."""
 
+import asyncio
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -11,9 +12,11 @@ from sidecar.core.engine import Engine
 from sidecar.core.plan import Plan
 from sidecar.core.state.standing import DEGRADED, OUT, RESTING, SPENT, Mark
 from sidecar.core.watch import ProbeRule, RegionRule, Watch
+from sidecar.runtime import notices
 from sidecar.runtime.notices import Notices
 from tests.builders import a_route, an_engine, endpoints_of
 from tests.core.watched import a_watched_engine, a_watched_plan
+from tests.waiting import until_in_loop
 
 Lines = list[MutableMapping[str, Any]]
 
@@ -159,3 +162,25 @@ def test_another_active_region_is_told(lines: Lines) -> None:
     (line,) = [line for line in lines if line["event"] == "region_changed"]
     assert (line["active"], line["before"]) == ("far", "near")
     assert "near" in line["left"]
+
+
+class Broken(Notices):
+    def tell(self, now: float) -> None:
+        raise ZeroDivisionError(now)
+
+
+def test_a_bug_while_telling_is_told_and_does_not_end_it(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O4"""
+    monkeypatch.setattr(notices, "_EVERY_S", 0.001)
+
+    async def run() -> None:
+        telling = asyncio.create_task(Broken(an_engine_of(1)).keep_telling())
+        await until_in_loop(lambda: len(lines) > 1, "another try")
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+    asyncio.run(run())
+
+    assert {line["event"] for line in lines} == {"telling_failed"}

@@ -344,6 +344,11 @@ def acting(does: str, cluster: str = "{}") -> str:
         ("sticky: {cookie: a}", "sticky: {cookie: b, timeout: 1s}", False),
         ("headers: {response: {set: {a: b}}}", "headers: {response: {set: {a: c}}}", True),
         ("mirror: {to: other}, buffer: 1MB", "mirror: {to: other, share: 1%}, buffer: 1MB", False),
+        ("enabled: true", "cache: {}", True),
+        ("cache: {}", "enabled: true", True),
+        ("cache: {}", "cache: {vary: [a]}", True),
+        ("enabled: true", "last_good: {}", True),
+        ("last_good: {}", "last_good: {refresh: 1s}", False),
     ],
 )
 def test_what_the_sidecar_draws_and_says_changes_without_envoy(

@@ -237,6 +237,94 @@ def test_a_folder_a_pipe_and_a_place_without_a_folder_are_refused(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE rows (a)",
+        "CREATE TABLE other (a)",
+        "CREATE TABLE rows (kind TEXT, key TEXT, packed BLOB, written_at REAL)",
+    ],
+    ids=["other columns", "another table", "no primary key"],
+)
+@pytest.mark.parametrize("version", [1, 0, -3])
+def test_a_file_with_our_mark_and_not_our_table_is_refused(tmp_path: Path, made: str, version: int) -> None:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as other:
+        other.execute(f"PRAGMA application_id = {APPLICATION}")
+        other.execute(f"PRAGMA user_version = {version}")
+        other.execute(made)
+    other.close()
+
+    assert refused(path) == (
+        "FILE is damaged, or another program's: it is marked as a sidecar's and has not its table; move it "
+        "away to begin with nothing known, or put a sound copy in its place"
+    )
+
+
+def test_a_row_that_is_none_hides_no_other(tmp_path: Path) -> None:
+    """Text that is no UTF-8, and what is of another type, in any column."""
+    store = file(tmp_path)
+    store.save([A, B])
+    store.close()
+    with sqlite3.connect(tmp_path / "state.db") as other:
+        for values in (
+            "'latency', CAST(x'ff80' AS TEXT), x'00', 1.0",
+            "CAST(x'ff80' AS TEXT), 'a', x'00', 1.0",
+            "x'6c', 'a', x'00', 1.0",
+            "'latency', x'ff', x'00', 1.0",
+            "'latency', 'text', CAST(x'ff80' AS TEXT), 1.0",
+            "'latency', 'number', 5, 1.0",
+            "'latency', 'yesterday', x'00', 'yesterday'",
+            "'latency', 'bytes', x'00', CAST(x'ff80' AS TEXT)",
+        ):
+            other.execute(f"INSERT INTO rows VALUES ({values})")
+    other.close()
+
+    again = file(tmp_path)
+
+    rows = again.load()
+    assert sorted(row for row in rows if row.packed is not None) == [A, B]
+    assert sum(row.packed is None for row in rows) == 8
+    assert sorted(key for _, key in again.older(300.0)) == ["number", "shop/a", "shop/b", "text"]
+    again.save([C])
+    assert len(again.load()) == 11
+    again.close()
+
+
+SMALL_DISK = """
+import resource
+import signal
+import sys
+from pathlib import Path
+from sidecar.store.base import Row, StoreError
+from sidecar.store.sqlite import SqliteStore
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+store = SqliteStore(Path(sys.argv[1]))
+try:
+    store.save([Row("kind", str(at), bytes(1000), 1.0) for at in range(1000)])
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_cannot_grow_says_that_the_disk_may_be_full(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    told = subprocess.run(
+        [sys.executable, "-c", SMALL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+    assert told.stdout == (
+        f"{path} cannot be read or written: the disk may be full, or fails (disk I/O error); make room, or "
+        "see to the disk\n"
+    )
+
+
 def test_a_file_that_went_away_is_made_anew_and_says_that_it_is_empty(tmp_path: Path) -> None:
     store = file(tmp_path)
     store.save([A, B])

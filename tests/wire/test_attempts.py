@@ -148,3 +148,22 @@ def test_a_caller_is_told_all_of_it() -> None:
 def test_a_caller_is_told_nothing_where_nothing_may_be_sent_again() -> None:
     """F4 V2"""
     assert not answer_message(decided(an_engine())).decision.HasField("retry")
+
+
+def test_a_ticket_knows_in_which_order_envoy_asks() -> None:
+    """H1 F1: else attempts would be put down to endpoints that were never asked; also of a kept answer."""
+    retries = Retries(3, (503,), (), ("GET",), orders=frozenset({("far", "shop", "far")}))
+    answers = Answers()
+
+    def asked(*endpoints: Endpoint) -> list[str] | None:
+        route = Route("main", ALWAYS, (a_variant("main", endpoints),), want=3, retries=retries)
+        decision = decided(an_engine(route))
+        answers.encode(decision)
+        assert decision.ticket is not None
+        return None if decision.ticket.asked is None else [each.id for each in decision.ticket.asked]
+
+    for _ in range(2):
+        assert asked(C, A, B) == ["c", "a", "c"]
+        assert asked(A, C) == ["a", "a", "a"]
+        assert asked(C, A) is None
+        assert asked(A, B) is None

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from sidecar.core.filters.named import Excluded, Preferred
 from sidecar.core.plan import Route
+from sidecar.core.rules.fields import HeaderField
 from sidecar.core.state.answers import Keeping
 from sidecar.core.state.standing import OUT, Mark
 from sidecar.wire.answers import Answers
@@ -47,7 +49,7 @@ def kept(stream: Stream) -> list[bytes]:
     for endpoint in engine.plan.routes[0].variants[0].endpoints:
         engine.state.standing.mark(endpoint.key, "test", Mark(OUT, "out"), 0.0)
     answer = stream.router.answer(
-        a_request("/a"), lambda answer: repr(getattr(answer, "data", None)).encode()
+        a_request("/a", ends=True), lambda answer: repr(getattr(answer, "data", None)).encode()
     )
     return [] if answer == b"None" else [answer]
 
@@ -165,3 +167,73 @@ def test_feedback_by_the_response_comes_all_the_same() -> None:
     other.ask(answered(status="201"))
     assert [status for _, status in other.router.told] == [201]
     assert other.machine.finished
+
+
+def test_copies_of_many_at_once_take_no_more_than_what_is_kept_may() -> None:
+    """H6: what is given up, broken off or kept makes room."""
+    rule = Keeping(60.0, 500, 10, 1000, 0.0, ("accept",))
+    first = Stream(Route("r", ALWAYS, (a_variant(),), keeping=rule))
+    streams = [first, *(again(first) for _ in range(5))]
+    for stream in streams:
+        stream.ask(asked())
+        stream.ask(answered())
+        stream.ask(part(b"x" * 400))
+
+    assert [stream.machine.finished for stream in streams] == [False, False, True, True, True, True]
+    assert rule.under_way == 800
+    streams[0].machine.closed()
+    streams[1].ask(part(b"y", end=True))
+    streams[1].machine.closed()
+    assert rule.under_way == 0
+    assert len(first.router.engine.state.last_good) == 1
+
+
+def test_an_answer_to_a_body_is_not_kept() -> None:
+    """H6: another body may ask for something else."""
+    stream = a_stream()
+    stream.ask(asked(end_of_stream=False))
+
+    assert stream.machine.finished
+
+
+def test_what_only_some_endpoints_may_say_is_not_kept_for_those_who_may_ask_any() -> None:
+    """H6: such as the answer to a tenant who has endpoints of its own."""
+    route = Route(
+        "r",
+        ALWAYS,
+        (a_variant(),),
+        keeping=Keeping(60.0, 100, 10, 1 << 20, 0.0, ()),
+        filters=(Excluded((HeaderField("x-exclude"),)),),
+    )
+    stream = Stream(route)
+    stream.ask(request_headers("/a", ("x-exclude", "b"), response_mode=STREAMED))
+    assert stream.machine.finished
+
+    other = again(stream)
+    other.ask(request_headers("/a", response_mode=STREAMED))
+    assert not other.machine.finished
+
+
+def test_what_a_request_got_that_prefers_endpoints_is_not_kept() -> None:
+    """H6"""
+    route = Route(
+        "r",
+        ALWAYS,
+        (a_variant(),),
+        keeping=Keeping(60.0, 100, 10, 1 << 20, 0.0, ()),
+        filters=(Preferred((HeaderField("x-prefer"),)),),
+    )
+    stream = Stream(route)
+    stream.ask(request_headers("/a", ("x-prefer", "a"), response_mode=STREAMED))
+
+    assert stream.machine.finished
+
+
+@pytest.mark.parametrize("name", ["x-user", "x-api-key"])
+def test_what_somebody_got_who_said_who_it_is_is_not_kept(name: str) -> None:
+    """H6"""
+    keeping = Keeping(60.0, 100, 10, 1 << 20, 0.0, (), ("x-api-key", "x-user"))
+    stream = Stream(Route("r", ALWAYS, (a_variant(),), keeping=keeping))
+    stream.ask(request_headers("/a", (name, "alice"), response_mode=STREAMED))
+
+    assert stream.machine.finished

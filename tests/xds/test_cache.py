@@ -8,6 +8,7 @@ from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_components_pb2 import Route
 from envoy.extensions.filters.http.ext_proc.v3.ext_proc_pb2 import ExtProcPerRoute
 from envoy.extensions.filters.http.ext_proc.v3.processing_mode_pb2 import ProcessingMode
+from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua
 from envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import (
     HttpConnectionManager,
 )
@@ -26,8 +27,11 @@ def undecided(made: Bootstrap) -> list[Route]:
 
 
 def filters_of(listener: Listener) -> list[str]:
-    box = listener.filter_chains[0].filters[0].typed_config
-    return [one.name.rpartition("http.")[2] for one in unpacked(box, HttpConnectionManager()).http_filters]
+    return [one.name.rpartition("http.")[2] for one in managing(listener).http_filters]
+
+
+def managing(listener: Listener) -> HttpConnectionManager:
+    return unpacked(listener.filter_chains[0].filters[0].typed_config, HttpConnectionManager())
 
 
 def test_a_file_without_a_cache_has_nothing_of_it() -> None:
@@ -51,6 +55,24 @@ def test_a_cache_stands_behind_the_sidecar_and_fetches_from_a_listener_within() 
     ]
     assert [one.name for one in made.static_resources.listeners] == ["http", INNER]
     assert INNER in [one.name for one in made.static_resources.clusters]
+
+
+def test_names_of_metadata_are_told_to_the_script_whatever_they_are() -> None:
+    """F7: each beginning of a path may be a key that has dots."""
+    source = {"metadata": {"namespace": 'a"\\]b.c', "path": "x.y"}}
+    route = {"name": "r", "to": "users", "cache": {"vary": ["X-Shop"]}}
+    made = bootstrap(a_config(context={"user": [source, {"header": "x-own"}]}, routes=[route]))
+
+    (script, _) = [
+        unpacked(one.typed_config, Lua()).default_source_code.inline_string
+        for listener in made.static_resources.listeners
+        for one in managing(listener).http_filters
+        if one.name.endswith("lua")
+    ]
+
+    namespace = r'"a\034\092\093b.c"'
+    assert f'local verified = {{{{{namespace}, "x"}}, {{{namespace}, "x.y"}}}}\n' in script
+    assert '"x-own"' in script
 
 
 def test_who_prints_it_is_told_what_the_cache_is_worth() -> None:

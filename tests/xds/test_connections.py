@@ -1,6 +1,7 @@
 """What Envoy holds open to a cluster, and how often it resolves host names."""
 
 import json
+import socket
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,8 @@ def test_idle_connections_are_closed_after_300_seconds_unless_said(
     [
         ({}, (60, 10, 3)),
         ({"keepalive": {"time": "30s", "probes": 5}}, (30, 10, 5)),
-        ({"keepalive": {"time": "10ms", "interval": "1.6s"}}, (1, 2, 3)),
+        ({"keepalive": {"time": "1s", "interval": "1.6s"}}, (1, 2, 3)),
+        ({"keepalive": {"time": "32767s", "interval": "32767s", "probes": 127}}, (32767, 32767, 127)),
     ],
 )
 def test_a_connection_is_kept_alive(written: Mapping[str, object], sent: tuple[int, int, int]) -> None:
@@ -83,6 +85,16 @@ def test_a_connection_is_kept_alive(written: Mapping[str, object], sent: tuple[i
     told = users(connections=written).upstream_connection_options.tcp_keepalive
 
     assert (told.keepalive_time.value, told.keepalive_interval.value, told.keepalive_probes.value) == sent
+
+
+def test_the_system_takes_the_largest_numbers_that_the_file_may_hold_and_none_above() -> None:
+    """F6: with one that it refuses, Envoy can make no connection, and every request gets 503."""
+    bounds = ((socket.TCP_KEEPIDLE, 32767), (socket.TCP_KEEPINTVL, 32767), (socket.TCP_KEEPCNT, 127))
+    with socket.socket() as one:
+        for option, most in bounds:
+            one.setsockopt(socket.IPPROTO_TCP, option, most)
+            with pytest.raises(OSError, match="Invalid argument"):
+                one.setsockopt(socket.IPPROTO_TCP, option, most + 1)
 
 
 def test_keep_alive_may_be_switched_off() -> None:

@@ -76,7 +76,7 @@ def explain(
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
             raise click.UsageError(f"--header must be 'name: value', got {header!r}")
-        pairs.append((name.strip(), value.strip().encode()))
+        pairs.append((name.strip(), value.strip().encode("utf-8", "surrogateescape")))
     if server is not None and at is not None:
         raise click.UsageError("--at is for a CONFIG: a running sidecar answers for now")
     moment = None if at is None else _moment(at)

@@ -100,6 +100,7 @@ def _serve_here(
     from sidecar.cli.decisions import show
     from sidecar.runtime import logs
     from sidecar.runtime.grpc_shell import GrpcShell
+    from sidecar.runtime.leaving import leave
     from sidecar.runtime.server import serve_until_told
 
     logs.set_up(log_format, log_level)
@@ -109,3 +110,4 @@ def _serve_here(
         await serve_until_told(parts, GrpcShell(parts.methods))
 
     uvloop.run(serve())
+    leave()

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from sidecar.config.schema.base import Section
-from sidecar.config.values import ByteCount, HeaderName, Seconds, SecondsAboveZero
+from sidecar.config.values import ByteCount, ByteCountAboveZero, HeaderName, Seconds, SecondsAboveZero
 
 
 class Cache(Section):
@@ -26,7 +26,9 @@ class LastGood(Section):
     """Answers to GET that are kept for when nobody is left to answer."""
 
     max_age: SecondsAboveZero = Field("1h", validate_default=True, description="an older one is not given")
-    max_size: ByteCount = Field("64KB", validate_default=True, description="a larger body is not kept")
+    max_size: ByteCountAboveZero = Field(
+        "64KB", validate_default=True, description="a larger body is not kept"
+    )
     entries: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         1000, description="of this route at most; what was taken longest ago goes first"
     )

@@ -76,12 +76,12 @@ class KeepAlive(Section):
     """Empty packets on a connection that stands still, which tell when its other end has gone."""
 
     time: SecondsAboveZero = Field(
-        "60s", validate_default=True, description="without anything else until the first"
+        "60s", validate_default=True, description="without anything else until the first; 1s to 32767s"
     )
     interval: SecondsAboveZero = Field(
-        "10s", validate_default=True, description="from one to the next, until one is answered"
+        "10s", validate_default=True, description="from one to the next, until one is answered; 1s to 32767s"
     )
-    probes: Annotated[int, Field(ge=1, le=100)] = Field(
+    probes: Annotated[int, Field(ge=1, le=127)] = Field(
         3, description="so many without an answer, and the connection is closed"
     )
 
@@ -114,10 +114,10 @@ class Dns(Section):
     """How often Envoy asks for the addresses of a cluster's host names."""
 
     refresh: SecondsAboveZero = Field(
-        "300s", validate_default=True, description="from one answer to the next question"
+        "300s", validate_default=True, description="from one answer to the next question; 1s at least"
     )
     failure_refresh: SecondsAboveZero = Field(
-        "60s", validate_default=True, description="at most, after a question without an answer"
+        "60s", validate_default=True, description="at most, after a question without an answer; 1s at least"
     )
     respect_ttl: bool = Field(
         False, description="true asks again when an answer says that its time is over, instead of `refresh`"

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Tag
+from pydantic import AfterValidator, Field, Tag
 
 from sidecar.config.schema.base import MAPPING, TEXT, Section, forms
 from sidecar.config.schema.routes import Respond
@@ -15,12 +15,13 @@ from sidecar.config.values import (
     SecondsAboveZero,
     Share,
     ShareAboveZero,
+    real_host,
 )
 
 Few = Annotated[int, Field(ge=1, le=1000)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 UrlPath = Annotated[str, Field(pattern=URL_PATH, max_length=2048)]
-Host = Annotated[str, Field(pattern=HOST)]
+Host = Annotated[str, Field(pattern=HOST), AfterValidator(real_host)]
 
 
 class Probe(Section):
@@ -36,12 +37,14 @@ class Probe(Section):
     host: Host | None = Field(None, description="the host that is asked for; else the cluster's name")
     port: Port | None = Field(None, description="where to ask; else where the requests go")
     interval: SecondsAboveZero = Field(
-        "15s", validate_default=True, description="from one question to the next, a tenth more or less"
+        "15s",
+        validate_default=True,
+        description="from one question to the next, a tenth more or less; 100ms at least",
     )
     timeout: SecondsAboveZero = Field(
         "5s",
         validate_default=True,
-        description="for all of it: the name, the connection and the whole answer",
+        description="for all of it: the name, the connection and the whole answer; 1ms at least",
     )
     healthy: Few = Field(2, description="good answers in a row that make an endpoint healthy again")
     unhealthy: Few = Field(3, description="bad answers in a row that make it unhealthy")
@@ -65,10 +68,14 @@ class Scrape(Section):
     host: Host | None = Field(None, description="the host that is asked for; else the cluster's name")
     port: Port | None = Field(None, description="where to ask; else where the requests go")
     interval: SecondsAboveZero = Field(
-        "5s", validate_default=True, description="from one question to the next, a tenth more or less"
+        "5s",
+        validate_default=True,
+        description="from one question to the next, a tenth more or less; 100ms at least",
     )
     timeout: SecondsAboveZero = Field(
-        "2s", validate_default=True, description="for all of it: the name, the connection and the whole page"
+        "2s",
+        validate_default=True,
+        description="for all of it: the name, the connection and the whole page; 1ms at least",
     )
     utilisation: list[Reading] = Field([], description="how busy it is: the largest of these")
     quota_used: list[Reading] = Field([], description="how much of its quota is used: the largest of these")
@@ -82,10 +89,14 @@ class Outliers(Section):
         "50%", validate_default=True, description="the share of failures from which on; 0% for never"
     )
     p99: Seconds = Field(
-        "1s", validate_default=True, description="the 99th percentile of latency above which; 0s for never"
+        "1s",
+        validate_default=True,
+        description="the 99th percentile of latency above which, where others are quicker; 0s for never",
     )
     max_ejected: ShareAboveZero = Field(
-        "50%", validate_default=True, description="of the cluster's endpoints at most; but always one"
+        "50%",
+        validate_default=True,
+        description="of the cluster's endpoints at most; but always one, and never a pool's last",
     )
     window: SecondsAboveZero = Field(
         "10s", validate_default=True, description="requests of how long ago count"
@@ -94,7 +105,9 @@ class Outliers(Section):
     ejected_for: SecondsAboveZero = Field(
         "30s", validate_default=True, description="the first time; the n-th time in a row n times as long"
     )
-    max_ejected_for: SecondsAboveZero = Field("5m", validate_default=True, description="at most")
+    max_ejected_for: SecondsAboveZero = Field(
+        "5m", validate_default=True, description="at most; where it is not written, no less than ejected_for"
+    )
 
 
 class Score(Section):
@@ -120,10 +133,15 @@ class Health(Section):
     probe: Probe | None = Field(None, description="ask each endpoint by itself")
     outliers: Outliers | None = Field(None, description="eject who fails or is slow more often than others")
     score: Score | None = Field(None, description="pass over who has a low score")
+    failure_statuses: list[Annotated[int, Field(ge=400, le=599)]] = Field(
+        [],
+        description="answers that speak against an endpoint, in breakers, outliers, scores and regions; "
+        "none listed: all 5xx but 501 and 505",
+    )
     panic: Share = Field(
         "0%",
         validate_default=True,
-        description="with fewer healthy endpoints than this share, health does not count; 0% for never",
+        description="with fewer than this share healthy or degraded, health does not count; 0% for never",
     )
 
 
@@ -162,8 +180,10 @@ class Breaker(Section):
         "30s", validate_default=True, description="how long it is open; twice as long when trials fail"
     )
     max_open: SecondsAboveZero = Field("60s", validate_default=True, description="at most")
-    half_open: Few = Field(3, description="trials that are let through when its time is over")
-    close_after: Few = Field(2, description="trials that have to be served to close it")
+    half_open: Few = Field(3, description="trials at a time when its time is over")
+    close_after: Few = Field(
+        2, description="trials that have to be served to close it; where it is not written, at most half_open"
+    )
     otherwise: OtherwiseForm = Field(
         "next", description="while nobody is left: next, which is the route's `failover`; or to, respond"
     )

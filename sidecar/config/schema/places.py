@@ -24,13 +24,13 @@ class Leave(Section):
         None, description="the share of its endpoints that may be picked; under it, as `< 95%`"
     )
     response_time: SecondsAbove | None = Field(
-        None, description="how long its answers took on average; above it, as `> 1s`"
+        None, description="how long the median of its answers took; above it, as `> 1s`"
     )
     error_rate: ShareAbove | None = Field(
         None, description="the share of its requests that failed; above it, as `> 5%`"
     )
     window: SecondsAboveZero = Field(
-        "10s", validate_default=True, description="requests of how long ago count for `error_rate`"
+        "10s", validate_default=True, description="requests of how long ago count for answers and errors"
     )
     requests: Annotated[int, Field(ge=1, le=100_000)] = Field(
         20, description="with fewer, neither answers nor errors say anything"

@@ -5,11 +5,16 @@ Closed, it counts. Open, its endpoint gets nothing; where there is nobody else, 
 tenth of the time. Half-open, so many requests at most are let through as trials. Each change of state begins
 a new generation, and what was asked in an earlier one says nothing of this one.
 
-A request takes the place of a trial when it is given to the endpoint. One that only names the endpoint as a
+A request takes the place of a trial when it is given to the endpoint, and leaves it when it ended and nobody
+can tell how, or when it takes longer than a few seconds: else a client that stalls, or a stream that lasts,
+would keep out all others. Each that did not end in time makes room for one more beside, so that the places
+double until some are left for requests that end, whatever stalls. A trial that took longer still counts as it
+ends, while its breaker is half-open. One that only names the endpoint as a
 fallback takes none, because most are never asked: where it was asked, it is a trial from its end on, as long
 as there is room. So an endpoint that is nobody's first choice recovers too.
 """
 
+from bisect import insort
 from typing import Final, final
 
 from sidecar.core.endpoint import Endpoint
@@ -28,13 +33,21 @@ _CAUSE: Final = "breaker"
 _AT_REST: Final = "breaker at rest"
 _REST: Final = 0.1
 """Of the time that it is open, in which it is not tried even where there is nobody else."""
+_HELD_S: Final = 5.0
+"""How long a trial holds its place at most, however long the breaker is open: few answers take longer, and
+others wait meanwhile."""
+_MOST_TIMES: Final = 16
+"""So many times half_open are the places at most, where trials do not end."""
 
 
 @final
 class _Breaker:
-    """What was asked before `since` says nothing any more. `until` is when the state may change by itself,
-    `rests_until` when it may be tried early. `open_s` is how long it is open the next time. `given` are the
-    trials of this generation, of which `good` and `bad` ended so."""
+    """What was asked before `since` says nothing any more. Until `until` it is open, from `rests_until` on it
+    may be tried early, and `open_s` is how long it is open the next time.
+
+    `good` and `bad` are how many trials of this generation ended so. `places` are when those that are under
+    way give up their places, the earliest first, and `lapsed` is how many did.
+    """
 
     def __init__(self, rule: BreakerRule, generation: int) -> None:
         self.rule = rule
@@ -47,9 +60,34 @@ class _Breaker:
         self.row: int = 0
         self.window = Window(rule.window_s)
         self.why: str = ""
-        self.given: int = 0
         self.good: int = 0
         self.bad: int = 0
+        self.places: list[float] = []
+        self.lapsed: int = 0
+
+    def room(self, now: float) -> int:
+        """How many places are free."""
+        held = 0
+        for until in self.places:
+            if until > now:
+                held += 1
+        lapsed = self.lapsed + len(self.places) - held
+        most = min(self.rule.half_open + lapsed, _MOST_TIMES * self.rule.half_open)
+        return max(most - self.good - self.bad - held, 0)
+
+    def next_room(self) -> float:
+        """When one is free, where none is."""
+        for until in self.places:
+            if self.room(until) > 0:
+                return until
+        return self.places[-1]
+
+    def pass_time(self, now: float) -> None:
+        """Take away the places of those that did not end in time."""
+        places = self.places
+        while places and places[0] <= now:
+            del places[0]
+            self.lapsed += 1
 
 
 @final
@@ -79,18 +117,16 @@ class Breakers(Judge, Keeper):
         return HALF_OPEN if breaker.state == OPEN and now >= breaker.until else breaker.state
 
     def trials(self, endpoint_key: str) -> int:
-        """How many there are in this generation, under way or ended."""
+        """How many there are in this generation, ended or in their places."""
         breaker = self.not_closed.get(endpoint_key)
-        return 0 if breaker is None else breaker.given
+        return 0 if breaker is None else breaker.good + breaker.bad + len(breaker.places)
 
     def left(self, endpoint_key: str, now: float) -> int:
         """How many trials a half-open one lets through yet; 0 of any other."""
         breaker = self.not_closed.get(endpoint_key)
         if breaker is None or (breaker.state == OPEN and now < breaker.until):
             return 0
-        most = breaker.rule.half_open
-        again = breaker.state == OPEN or (breaker.given >= most and now >= breaker.until)
-        return most if again else most - breaker.given
+        return breaker.rule.half_open if breaker.state == OPEN else breaker.room(now)
 
     def admitted(self, ticket: Ticket, now: float) -> None:
         """A request goes to an endpoint whose breaker is not closed: it is a trial, if there is room."""
@@ -99,7 +135,8 @@ class Breakers(Judge, Keeper):
         if breaker is None or not self._has_room(key, breaker, now, now):
             return
         ticket.trial = breaker.generation
-        self._give(key, breaker, now)
+        insort(breaker.places, now + _HELD_S)
+        self._mark_trials(key, breaker, now)
 
     def ended(
         self, endpoint: Endpoint, judged: Verdict, latency_s: float, ticket: Ticket, now: float
@@ -110,6 +147,9 @@ class Breakers(Judge, Keeper):
             generation = ticket.trial
             ticket.trial = 0
             if breaker is not None and breaker.generation == generation:
+                place = ticket.admitted_at + _HELD_S
+                if place in breaker.places:
+                    breaker.places.remove(place)
                 self._tried(key, breaker, judged, now)
             return
         if judged is Verdict.SILENT:
@@ -124,7 +164,6 @@ class Breakers(Judge, Keeper):
             if asked_at > breaker.since:
                 self._count(key, breaker, now, failed=judged is Verdict.FAILED)
         elif endpoint is not ticket.endpoint and self._has_room(key, breaker, asked_at, now):
-            self._give(key, breaker, now)
             self._tried(key, breaker, judged, now)
 
     def keep_endpoints(self, keys: set[str]) -> None:
@@ -178,7 +217,9 @@ class Breakers(Judge, Keeper):
         breaker.state = state
         breaker.generation = self._next()
         breaker.since = since
-        breaker.row = breaker.given = breaker.good = breaker.bad = 0
+        breaker.row = breaker.good = breaker.bad = 0
+        breaker.places = []
+        breaker.lapsed = 0
         breaker.window.forget()
 
     def _has_room(self, key: str, breaker: _Breaker, asked_at: float, now: float) -> bool:
@@ -188,11 +229,8 @@ class Breakers(Judge, Keeper):
                 return False  # it was asked in a panic, or before it opened
             # Its time is over, or somebody asked it before that for want of others.
             self._begin_trials(key, breaker, breaker.rests_until, now)
-        elif breaker.given >= breaker.rule.half_open:
-            if asked_at < breaker.until:
-                return False
-            self._begin_trials(key, breaker, breaker.until, now)  # nobody told how the former trials ended
-        return asked_at >= breaker.since
+        breaker.pass_time(now)
+        return asked_at >= breaker.since and breaker.room(now) > 0
 
     def _begin_trials(self, key: str, breaker: _Breaker, since: float, now: float) -> None:
         """For what was asked since then."""
@@ -200,29 +238,30 @@ class Breakers(Judge, Keeper):
         self._changed.add(key)
         self._unmark(key, now)
 
-    def _give(self, key: str, breaker: _Breaker, now: float) -> None:
+    def _mark_trials(self, key: str, breaker: _Breaker, now: float) -> None:
+        """Out until the next place is free, where none is."""
+        if breaker.room(now) > 0:
+            self._standing.clear(key, _CAUSE, now)
+            return
         most = breaker.rule.half_open
-        breaker.given += 1
-        if breaker.given == most:
-            breaker.until = now + breaker.rule.open_s
-            trials = "its only trial is" if most == 1 else f"all {most} trials are"
-            why = f"breaker half-open: {trials} under way"
-            self._standing.mark(key, _CAUSE, Mark(OUT, why, breaker.until), now)
+        trials = "its only trial is" if most == 1 else f"all {most} trials are"
+        why = f"breaker half-open: {trials} under way"
+        self._standing.mark(key, _CAUSE, Mark(OUT, why, breaker.next_room()), now)
 
     def _tried(self, key: str, breaker: _Breaker, judged: Verdict, now: float) -> None:
         rule = breaker.rule
-        if judged is Verdict.SILENT:  # nobody knows: another may try
-            breaker.given -= 1
-            self._standing.clear(key, _CAUSE, now)
-        elif judged is Verdict.SERVED:
+        if judged is Verdict.SERVED:
             breaker.good += 1
             if breaker.good >= rule.close_after:
                 self._close(key, breaker, now)
-        else:
+                return
+        elif judged is Verdict.FAILED:
             breaker.bad += 1
             if breaker.bad > rule.half_open - rule.close_after:
                 trials = f"{breaker.bad} of {rule.half_open} trials" if rule.half_open > 1 else "its trial"
                 self._open(key, breaker, f"{trials} failed", now)
+                return
+        self._mark_trials(key, breaker, now)
 
     def _count(self, key: str, breaker: _Breaker, now: float, *, failed: bool) -> None:
         rule = breaker.rule

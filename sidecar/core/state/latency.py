@@ -29,6 +29,7 @@ _FADING: Final = log(2.0) / 30.0
 _TOO_HEAVY: Final = 1e30
 _MOST_KEPT: Final = 1e6
 """Of what is kept over a restart, in samples: more than any that fade can come to."""
+_ROUNDED: Final = 1.0 + 1e-9
 
 _SILENT_S: Final = 30.0
 _HEARSAY: Final = 10.0
@@ -170,7 +171,7 @@ class Track:
             buckets[at] = weight
             timed += weight
             before = at
-        if outcomes == 0 or row[4] > timed * _MOST_S or (timed > 0.0 and row[4] == 0.0):
+        if outcomes == 0 or row[4] > timed * _MOST_S * _ROUNDED or (timed > 0.0 and row[4] == 0.0):
             raise ValueError(f"not what is known of an endpoint's answers: {row[:5]}")
         self._outcomes = outcomes
         self._at = now - row[1] - away_s

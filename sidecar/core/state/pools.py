@@ -107,10 +107,14 @@ class Pool:
 
     def rotate_by_weight(self) -> None:
         """Keep the wheel's position; where endpoints or weights are others, everybody's who stays."""
-        if self.wheel is not None and self.wheel.fits(self.candidates):
-            self.wheel.renew(self.candidates)
+        wheel = self.wheel
+        listed = () if self.roster is None else self.roster.listed
+        if wheel is not None and wheel.change(self.candidates, listed):
+            return
+        if wheel is not None and wheel.fits(self.candidates):
+            wheel.renew(self.candidates, listed)
         else:
-            self.wheel = Wheel(self.candidates, self.wheel)
+            self.wheel = Wheel(self.candidates, wheel, listed)
 
     def order_by_load(self) -> None:
         """Keep the candidates in the order of their load, until they are others."""

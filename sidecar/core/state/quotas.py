@@ -290,9 +290,8 @@ class Quotas(Learner):
 
     def _count_retries(self, ticket: Ticket, server: Endpoint | None, outcome: Outcome, now: float) -> None:
         """After the first, endpoints are tried in order, over and over: nothing was reserved for that."""
-        order = [ticket.endpoint, *ticket.fallbacks]
-        for at in range(1, min(outcome.attempts, _MOST_ATTEMPTS)):
-            self._add(order[at % len(order)], 1, 0, now)
+        for number in range(2, min(outcome.attempts, _MOST_ATTEMPTS) + 1):
+            self._add(ticket.attempt(number), 1, 0, now)
         if server is not None and server is not ticket.endpoint:
             self._add(server, 0, outcome.tokens if outcome.tokens >= 0 else ticket.tokens, now)
 

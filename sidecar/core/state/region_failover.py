@@ -23,8 +23,6 @@ from sidecar.core.state.window import Window
 from sidecar.core.watch import RegionRule
 
 _CAUSE: Final = "region"
-_WEIGHT: Final = 0.1
-"""Of the latest latency in the mean."""
 _MOST_PATIENCE: Final = 10.0
 _ROUNDING: Final = 1e-9
 
@@ -46,14 +44,13 @@ class _Region:
         self.good_at: float = NEVER
         self.wait_s: float = rule.return_after_s
         self.window = Window(rule.window_s)
-        self.mean_s: float = 0.0
-        self.timed: int = 0
+        self.timed = Window(rule.window_s)
+        """Of those of which it is known how long they took."""
 
     def forget(self, now: float) -> None:
         self.since = now
         self.window.forget()
-        self.mean_s = 0.0
-        self.timed = 0
+        self.timed.forget()
 
     def sick(self, rule: RegionRule) -> str:
         """What is wrong with its endpoints by now; empty when nothing is."""
@@ -69,8 +66,11 @@ class _Region:
         if total >= rule.requests and self.window.failed > rule.error_rate * total + _ROUNDING:
             share = f"{100 * self.window.failed / total:.4g}% of {total} failed in {rule.window_s:.4g} s"
             return f"{share} in {self.name}, more than {100 * rule.error_rate:.4g}%"
-        if 0.0 < rule.slow_s < self.mean_s and self.timed >= rule.requests:
-            return f"{self.name} took {self.mean_s:.3g} s on average, more than {rule.slow_s:.4g} s"
+        timed, slow = self.timed.total, self.timed.slow
+        # The median, as no mean is proof against one answer that took very long.
+        if rule.slow_s > 0.0 and timed >= rule.requests and 2 * slow >= timed:
+            took = f"{slow} of {timed} took longer than {rule.slow_s:.4g} s in {rule.window_s:.4g} s"
+            return f"{took} in {self.name}, at least half"
         return ""
 
 
@@ -121,6 +121,7 @@ class RegionFailover(Judge, Onlooker):
                     region = _Region(name, rule)
                 elif region.window.span_s != rule.window_s:
                     region.window = Window(rule.window_s)
+                    region.timed = Window(rule.window_s)
                 self._regions[name] = region
                 region.keys = members[name]
                 region.well = sum([self._standing.level(key) < RESTING for key in region.keys])
@@ -132,6 +133,8 @@ class RegionFailover(Judge, Onlooker):
         for region in self._regions.values():
             if region.barred:
                 self._look_at_left(region, now)
+                if region.good_at < NEVER:
+                    self._standing.wake_at(region.good_at + region.wait_s)
         self._choose(now, anew=True)
 
     def ended(
@@ -140,17 +143,18 @@ class RegionFailover(Judge, Onlooker):
         rule = self._rule
         if rule is None or judged is Verdict.SILENT:
             return
-        region = self._regions.get(endpoint.region)
+        region = self._regions.get(self._region_of.get(endpoint.key, ""))
         if region is None or ticket.admitted_at < region.since:
             return
         failed = judged is Verdict.FAILED
         region.window.add(now, failed=failed)
+        slow = 0.0 < rule.slow_s < latency_s
         # An error that comes at once would make it look quick; a timeout took at least so long.
-        if latency_s >= 0.0 and (not failed or latency_s > region.mean_s):
-            region.timed += 1
-            weight = max(_WEIGHT, 1.0 / region.timed)
-            region.mean_s += weight * (latency_s - region.mean_s)
-        if failed or 0.0 < rule.slow_s < latency_s:
+        if slow or (latency_s >= 0.0 and not failed):
+            region.timed.add(now, failed=failed, slow=slow)
+        else:
+            region.timed.pass_time(now)
+        if failed or slow:
             self._look_at_answers(region, rule, now)
 
     def moved(self, endpoint_key: str, before: int, level: int, now: float) -> None:
@@ -212,12 +216,15 @@ class RegionFailover(Judge, Onlooker):
         self._look_at_left(region, now)
 
     def _choose(self, now: float, *, anew: bool = False) -> None:
-        """Find out which region is active. `anew` marks all endpoints, even where it stays the same."""
+        """Find out which region is active. `anew` marks all endpoints, even where it stays the same; so does
+        one that was left and is good again, because marks say who was left."""
         rule = self._rule
         active = ""
+        stirred = anew
         if rule is not None:
             for region in self._regions.values():
                 if region.barred and region.good_at + region.wait_s <= now:
+                    stirred = True
                     region.barred = False
                     region.returned_at = now
                     region.forget(now)
@@ -230,7 +237,7 @@ class RegionFailover(Judge, Onlooker):
         if active != self.active:
             if self.active or not anew:
                 self.changes += 1
-        elif not anew:
+        elif not stirred:
             return
         self.active = active
         self._mark(now)

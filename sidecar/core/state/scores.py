@@ -141,10 +141,12 @@ class Scores(Judge, Keeper, Onlooker):
         key = endpoint.key
         score = self._scores.get(key)
         if score is None:
+            if not self._standing.knows(key):
+                return  # it went while the request was under way
             score = self._scores[key] = _Score(now)
         elif ticket.admitted_at < score.since:
             return
-        rule = endpoint.offer.watch.score
+        rule = self._rule(key)
         failed = judged is Verdict.FAILED
         if now - score.at > rule.window_s:
             score.fade(rule.alpha, _kept(score, rule, now))
@@ -215,7 +217,10 @@ class Scores(Judge, Keeper, Onlooker):
             return  # a mark that says nearly the same is there
         score.low_until = until
         score.low_at = value
-        why = f"health score {value:.2f}, at least {rule.least:.4g}: {_parts(score, rule)}"
+        below = f"below {rule.least:.4g}"
+        if value + _EXACT >= rule.least:
+            below = f"below {enough:.4g}, which it needs to be back"
+        why = f"health score {value:.2f} is {below}: {_parts(score, rule)}"
         self._standing.mark(key, _CAUSE, Mark(DEGRADED, why, until), now)
 
 

@@ -21,10 +21,12 @@ TICKET_BITS: Final = 60
 class Ticket:
     """One admitted request. `expires_at` is when its lease ends, in seconds of the engine's clock.
 
-    `fallbacks` are where a retry may have gone. `context` is what the request was like, in one number, where
-    somebody learns from that; else negative. `tokens` is how many the request was likely to take, 0 where
-    nobody counts them; `account` is where they were counted (`Quotas`). `trial` is above 0 while the request
-    shows whether its endpoint has recovered: the generation of the breaker then (`Breakers`).
+    `fallbacks` are where a retry may have gone, and `asked` is who is asked in each attempt, where whoever
+    sends the request goes another way than along these. `again_for` are the statuses for which it is asked
+    again. `context` is what the request was like, in one number, where somebody learns from that; else
+    negative. `tokens` is how many the request was likely to take, 0 where nobody counts them; `account` is
+    where they were counted (`Quotas`). `trial` is above 0 while the request shows whether its endpoint has
+    recovered: the generation of the breaker then (`Breakers`).
     """
 
     def __init__(
@@ -55,6 +57,16 @@ class Ticket:
         self.tokens: Final = tokens
         self.account: int = 0
         self.trial: int = 0
+        self.asked: Sequence[Endpoint] | None = None
+        self.again_for: Sequence[int] = ()
+
+    def attempt(self, number: int) -> Endpoint:
+        """Who is asked in this attempt, which counts from 1: along the list, and from its beginning again."""
+        asked = self.asked
+        if asked is not None:
+            return asked[(number - 1) % len(asked)]
+        at = (number - 1) % (len(self.fallbacks) + 1)
+        return self.fallbacks[at - 1] if at else self.endpoint
 
     def server(self, address: str) -> Endpoint | None:
         """Who has this address, in canonical form, of those that the decision named; None when nobody has."""

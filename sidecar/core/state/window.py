@@ -58,6 +58,19 @@ class Window:
             self.slow -= self._slots[place + 2]
             self._slots[place] = self._slots[place + 1] = self._slots[place + 2] = 0
 
+    def take_away(self, part: "Window") -> None:
+        """Forget what is in another of the same span, of which every attempt was added here too. Both are
+        brought to the same time first."""
+        for place, counted in enumerate(part.slots()):
+            self._slots[place] -= counted
+        self.served -= part.served
+        self.failed -= part.failed
+        self.slow -= part.slow
+
+    def slots(self) -> list[int]:
+        """Served, failed and slow ones of each slot in turn."""
+        return list(self._slots)
+
     def forget(self) -> None:
         self.served = self.failed = self.slow = 0
         for place in range(3 * _SLOTS):

@@ -22,6 +22,10 @@ SCRAPE: Final = "sidecar-scrape"
 """Who asks, as the header `user-agent` says."""
 _PIECE: Final = 8192
 _MOST_HEAD: Final = 16_384
+_MOST_PARTS: Final = 20_000
+"""Of a body. Each takes some 20 microseconds, however small it is."""
+_AT_A_TIME: Final = 32
+"""So many parts are read before others have their turn."""
 _RESOLVERS: Final = 4
 _LONGEST_WHY: Final = 200
 _HUNG_UP: Final = "it hung up without an answer"
@@ -45,6 +49,8 @@ class Web:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls: Final = tls
+        self.reading: Final = asyncio.Lock()
+        """Held by who reads a page: a step of one at a time, and between them whoever else there is."""
         self._resolvers: ThreadPoolExecutor | None = None
 
     async def get(self, address: str, path: str, host: str, agent: str, most: int) -> Answer:
@@ -102,7 +108,7 @@ class Web:
 async def _answer(http: h11.Connection, reader: asyncio.StreamReader, most: int) -> Answer:
     response: h11.Response | None = None
     body = bytearray()
-    read = 0
+    read = parts = 0
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
@@ -120,8 +126,11 @@ async def _answer(http: h11.Connection, reader: asyncio.StreamReader, most: int)
             response = event
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > most and response is not None:
+            parts += 1
+            if (len(body) > most or parts > _MOST_PARTS) and response is not None:
                 return _of(response, body[:most], whole=False)
+            if parts % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
         elif isinstance(event, h11.EndOfMessage) and response is not None:
             return _of(response, body, whole=True)
         elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:

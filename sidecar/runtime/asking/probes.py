@@ -1,6 +1,7 @@
 """Whether an endpoint is well, found out by asking it: a GET, or the health protocol of gRPC."""
 
 import asyncio
+import math
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -11,6 +12,7 @@ from sidecar.runtime.asking.get import PROBE, BadAnswer, Web, elsewhere, told
 
 _MOST_BODY: Final = 8192
 _MOST_WORDS: Final = 200
+_LEAST_WAIT_MS: Final = 100
 _DEGRADED: Final = b"x-envoy-degraded"
 _CHECK: Final = "/grpc.health.v1.Health/Check"
 
@@ -59,6 +61,9 @@ async def _by_grpc(endpoint: Endpoint, rule: ProbeRule) -> Found:
         ("grpc.enable_retries", 0),
         ("grpc.max_metadata_size", _MOST_BODY),
         ("grpc.max_receive_message_length", _MOST_BODY),
+        # How long it waits for who accepts and says nothing. Closing the channel does not end that, and the
+        # usual 20 s would be as many sockets more.
+        ("grpc.min_reconnect_backoff_ms", max(math.ceil(rule.timeout_s * 1000), _LEAST_WAIT_MS)),
         ("grpc.primary_user_agent", PROBE),
         ("grpc.use_local_subchannel_pool", 1),
     ]

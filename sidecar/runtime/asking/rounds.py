@@ -44,7 +44,7 @@ class Rounds:
     def __init__(self, rng: Random, most: int, failed: Callable[[Exception], None]) -> None:
         """At most `most` are asked at once. `failed` is told of a question that raised, which is a bug."""
         self._rng: Final = rng
-        self._free = most
+        self._most: Final = most
         self._failed: Final = failed
         self._rounds: dict[str, _Round] = {}
         self._due: list[tuple[float, int, _Round]] = []
@@ -98,7 +98,7 @@ class Rounds:
     def _begin(self, now: float) -> float | None:
         """Begin what is due. Returns in how many seconds the next is; None where only a change tells."""
         begun = 0
-        while self._due and self._free:
+        while self._due and len(self._tasks) < self._most:
             due = self._due[0][0]
             if due > now:
                 return due - now
@@ -109,8 +109,7 @@ class Rounds:
             jitter = 1.0 + _JITTER * (2.0 * self._rng.random() - 1.0)
             one.task = asyncio.create_task(self._asked(one, now + jitter * one.job.interval_s))
             self._tasks.add(one.task)
-            one.task.add_done_callback(self._tasks.discard)
-            self._free -= 1
+            one.task.add_done_callback(self._ended)
         return None
 
     async def _asked(self, one: _Round, again_at: float) -> None:
@@ -120,10 +119,13 @@ class Rounds:
             self._failed(bug)
         finally:
             one.task = None
-            self._free += 1
             if not one.gone:
                 self._put(one, again_at)
-            self._wake.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Also of one that was given up before it began: then nothing of `_asked` ever runs."""
+        self._tasks.discard(task)
+        self._wake.set()
 
     def _put(self, one: _Round, at: float) -> None:
         self._number += 1

@@ -7,7 +7,7 @@ from sidecar.core.endpoint import Endpoint
 from sidecar.core.report import Report
 from sidecar.core.watch import ScrapeRule
 from sidecar.runtime.asking.get import SCRAPE, BadAnswer, Web, elsewhere
-from sidecar.wire.exposition import report_of
+from sidecar.wire.exposition import read
 
 _MOST_BODY: Final = 1_048_576
 
@@ -20,6 +20,14 @@ async def scraped(web: Web, endpoint: Endpoint, rule: ScrapeRule) -> Report | No
             page = await web.get(address, rule.path, rule.host or endpoint.cluster, SCRAPE, _MOST_BODY)
             if page.status != 200 or not page.whole:
                 return None
-            return report_of(page.body, rule)
+            async with web.reading:
+                steps = read(page.body, rule)
+                while True:
+                    try:
+                        next(steps)
+                    except StopIteration as end:
+                        report: Report = end.value
+                        return report
+                    await asyncio.sleep(0)
     except (TimeoutError, BadAnswer):
         return None

@@ -7,6 +7,7 @@ from sidecar.core.outcome import Outcome
 from sidecar.core.request import Request
 from sidecar.core.scorers.base import Asked, Scorer
 from sidecar.core.state.memory import State
+from sidecar.core.state.standing import Roster
 from sidecar.core.state.verdict import verdict
 from tests.builders import a_request, an_endpoint
 
@@ -18,6 +19,7 @@ class Scene:
         self.state = State()
         self.candidates = Candidates(list(endpoints))
         self.state.latency.keep_endpoints(set(self.candidates.by_key))
+        self.state.standing.adopt([Roster(tuple(self.candidates.endpoints))], 0.0)
 
     def of(self, id: str) -> Endpoint:
         return self.candidates.by_key[f"shop/{id}"]

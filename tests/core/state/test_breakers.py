@@ -1,6 +1,5 @@
 """A breaker for each endpoint, in written time."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -236,22 +235,109 @@ def test_a_trial_of_which_nobody_can_tell_gives_its_place_back() -> None:
 
 
 def test_trials_that_never_end_do_not_block_it_for_ever() -> None:
-    """H5: after as long as it was open, there are new ones."""
+    """H5: each gives up its place after five seconds, however long the breaker is open."""
+    watching = Watching()
+    watching.trip(0.0)
+    for at in (10.0, 11.0, 12.0):
+        assert watching.pick(at).trial
+    assert watching.pick(14.9).trial == 0
+    assert watching.level(14.9) == OUT
+    assert watching.standing.until(A.key) == 15.0
+
+    assert watching.level(15.0) == HEALTHY
+    assert watching.breakers.left(A.key, 15.0) == 2, "its own place, and one more"
+    assert [watching.pick(15.0).trial > 0 for _ in range(3)] == [True, True, False]
+    assert watching.level(15.0) == OUT
+    assert watching.standing.until(A.key) == 16.0
+
+
+def test_places_double_while_nothing_ends_up_to_a_bound() -> None:
+    """H5: so that whoever stalls has to stall ever more at once; 16 times half_open is the most."""
+    watching = Watching()
+    watching.trip(0.0)
+    given = []
+    for now in (10.0, 15.0, 20.0, 25.0, 30.0, 35.0):
+        count = 0
+        while watching.level(now) == HEALTHY:
+            count += watching.pick(now).trial > 0
+        given.append(count)
+    assert given == [3, 6, 12, 24, 48, 48]
+
+
+def test_a_place_is_held_as_long_however_short_the_breaker_is_open() -> None:
+    """H5: else one that hangs would get ever more requests before the first of them times out."""
+    watching = by(BreakerRule(failures=3, open_s=0.5, half_open=1, close_after=1))
+    watching.trip(0.0)
+    watching.pick(2.0)
+    assert watching.standing.until(A.key) == 7.0
+
+
+@pytest.mark.parametrize(("judged", "state"), [(SERVED, CLOSED), (FAILED, OPEN)])
+def test_trials_that_take_longer_than_their_place_is_held_count_as_they_end(
+    judged: Verdict, state: int
+) -> None:
+    """H5: else streams that last longer than the breaker was open would leave it half-open for ever."""
+    watching = Watching()
+    watching.trip(0.0)
+    long = [watching.pick(10.0) for _ in range(3)]
+    assert all(watching.pick(15.0 + each).trial for each in range(3))
+
+    watching.end(long[0], judged, 40.0)
+    assert watching.state(40.0) == HALF_OPEN
+    watching.end(long[1], judged, 41.0)
+
+    assert watching.state(41.0) == state
+
+
+def test_a_late_word_gives_back_no_place_of_another() -> None:
+    """H5: a trial that lost its place, and of which nobody can tell, does not make room twice."""
     watching = Watching()
     watching.trip(0.0)
     lost = [watching.pick(10.0) for _ in range(3)]
-    assert watching.pick(19.9).trial == 0
-    assert watching.level(19.9) == OUT
+    for _ in range(6):
+        watching.pick(15.0)
+    assert watching.level(15.5) == OUT
 
-    assert watching.level(20.0) == HEALTHY
-    again = [watching.pick(20.0) for _ in range(2)]
-    assert all(ticket.trial > lost[0].trial for ticket in again)
     for ticket in lost:
-        watching.end(ticket, FAILED, 20.1)
-    assert watching.state(20.1) == HALF_OPEN
-    for ticket in again:
-        watching.end(ticket, SERVED, 20.2)
-    assert watching.state(20.2) == CLOSED
+        watching.end(ticket, SILENT, 16.0)
+
+    assert watching.level(16.0) == OUT
+    assert watching.pick(16.0).trial == 0
+
+
+def test_after_late_words_it_is_out_until_there_is_room_again() -> None:
+    """H5: two late words take the places that their trials left to others."""
+    watching = by(BreakerRule(failures=3, open_s=10.0, half_open=4, close_after=2))
+    watching.trip(0.0)
+    late = [watching.pick(10.0) for _ in range(4)]
+    for at in (15.0, 15.1, *[16.0] * 6):
+        assert watching.pick(at).trial
+    watching.end(late[0], SERVED, 18.0)
+    watching.end(late[1], FAILED, 18.0)
+    watching.end(late[2], FAILED, 18.0)
+    assert watching.state(18.0) == HALF_OPEN
+
+    assert watching.standing.until(A.key) == 20.1, "the place that ends at 20 makes two, and three are owed"
+    assert watching.level(20.05) == OUT
+    assert watching.pick(20.05).trial == 0
+    assert watching.level(20.1) == HEALTHY
+    assert watching.pick(20.1).trial
+
+
+def test_a_client_that_stalls_keeps_a_healthy_endpoint_out_for_a_bounded_time() -> None:
+    """H5: fifty requests a second never end, and after every fifth, at once, comes an honest one."""
+    watching = Watching()
+    watching.trip(0.0)
+    now, number = 10.0, 0
+    while watching.state(now) != CLOSED:
+        assert now < 30.0, "it would be out for ever"
+        number += 1
+        honest = number % 6 == 0
+        now += 0.0001 if honest else 0.02
+        if watching.level(now) == HEALTHY:
+            ticket = watching.pick(now)
+            if honest:
+                watching.end(ticket, SERVED, now)
 
 
 def test_who_is_tried_early_for_want_of_others_is_half_open_at_once() -> None:
@@ -496,8 +582,6 @@ class AnyOrder:
         self._listed = {each.id: each for each in watched("ab", rule)}
         self._watching = Watching(*self._listed.values())
         self._open: list[Ticket] = []
-        self._trials: Counter[tuple[str, int]] = Counter()
-        self._most = max(rule.half_open, other.half_open)
         self._now = 0.0
 
     def pick(self, which: str) -> None:
@@ -505,12 +589,10 @@ class AnyOrder:
             others = tuple(each for name, each in self._listed.items() if name != which)
             ticket = self._watching.pick(self._now, self._listed[which], others)
             self._open.append(ticket)
-            self._trials[(ticket.endpoint.key, ticket.trial)] += ticket.trial > 0
 
     def end(self, judged: str, number: int) -> None:
         if self._open:
             ticket = self._open.pop(number % len(self._open))
-            self._trials[(ticket.endpoint.key, ticket.trial)] -= judged == "silent"
             self._watching.end(ticket, Verdict(judged), self._now)
             assert ticket.trial == 0
 
@@ -533,7 +615,10 @@ class AnyOrder:
         breakers, standing = self._watching.breakers, self._watching.standing
         standing.pass_time(self._now)
         keys = {each.key for each in self._listed.values()}
-        assert all(count <= self._most for (_, trial), count in self._trials.items() if trial)
+        for key, breaker in breakers.not_closed.items():
+            held = sum(until > self._now for until in breaker.places)
+            assert held <= 16 * breaker.rule.half_open, key
+            assert list(breaker.places) == sorted(breaker.places)
         assert set(breakers.not_closed) <= keys
         assert len(breakers) <= len(keys)
         for key in keys:
@@ -542,13 +627,13 @@ class AnyOrder:
                 assert not standing.marks(key), "a closed one has nothing against it"
                 continue
             assert self._rule is not None
-            assert 0 <= breakers.trials(key) <= self._rule.half_open
             if state == OPEN:
                 assert level in {OUT, RESTING}
             elif level == OUT:
-                assert breakers.trials(key) == self._rule.half_open, "somebody else may try"
+                assert breakers.left(key, self._now) == 0, "somebody else may try"
             else:
                 assert level == HEALTHY
+                assert breakers.left(key, self._now) > 0, "nobody may, and all are sent there"
 
     def is_over(self) -> None:
         self._watching.reload([], self._now)
@@ -562,7 +647,7 @@ class AnyOrder:
 def test_whatever_happens_trials_are_bounded_and_marks_agree_with_states(
     rule: BreakerRule, other: BreakerRule, events: list[tuple[str, str, int]]
 ) -> None:
-    """H5: for any order of requests, ends, waits and reloads, no generation has more trials than it may."""
+    """H5: for any order of requests, ends, waits and reloads, no more trials hold places than may."""
     play = AnyOrder(rule, other)
     for what, which, number in events:
         match what:

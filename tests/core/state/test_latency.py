@@ -187,3 +187,12 @@ def test_an_endpoint_that_no_plan_names_is_forgotten_and_stays_so() -> None:
     assert b is not None
     assert c is not None
     assert (b.known(1), c.known(1)) == (True, False)
+
+
+@pytest.mark.parametrize("took_s", [1e-9, 1.0, 1e9])
+def test_its_own_rows_are_taken_whatever_the_durations_are(took_s: float) -> None:
+    """H1: also where all are as long as any can be, and sums are rounded."""
+    track = Track()
+    for at in range(100):
+        track.learn(took_s, 0.7 * at, failed=at % 3 == 0)
+        Track().restore(track.row(80.0), 0.0, 5.0)

@@ -8,7 +8,7 @@ from sidecar.core.state.standing import DEGRADED, HEALTHY, OUT, SPENT, Mark, Sta
 from sidecar.core.state.verdict import Verdict
 from sidecar.core.watch import ScoreRule, Watch
 from tests.builders import lines_run
-from tests.core.judging import a_ticket, standing_of, watched
+from tests.core.judging import a_ticket, adopt, standing_of, watched
 
 SERVED, FAILED, SILENT = Verdict.SERVED, Verdict.FAILED, Verdict.SILENT
 
@@ -161,7 +161,7 @@ def test_who_is_under_the_least_score_is_degraded_until_it_has_faded_to_more() -
 
     assert scene.level(1.0) == DEGRADED
     why = scene.standing.why(scene.key)
-    assert why == "health score 0.64, at least 0.7: success 49%, errors 51%, latency 1.00"
+    assert why == "health score 0.64 is below 0.7: success 49%, errors 51%, latency 1.00"
     back_at = 1.0 + (1.0 + 6.56) * 60.0
     assert scene.standing.until(scene.key) == pytest.approx(back_at, abs=1.0)
     assert scene.level(back_at - 5.0) == DEGRADED
@@ -318,3 +318,17 @@ def test_endpoints_are_told_apart() -> None:
     scores.ended(endpoints[0], FAILED, -1.0, a_ticket(endpoints[0], 0.0), 0.0)
 
     assert scores.of("shop/a", 0.0) < scores.of("shop/b", 0.0) == 1.0
+
+
+def test_an_endpoint_that_went_has_no_score_by_what_was_under_way() -> None:
+    """H2"""
+    (endpoint,) = watched("a", Watch())
+    standing = standing_of([endpoint])
+    scores = Scores(standing)
+    adopt(standing, [], 1.0)
+    scores.keep_endpoints(set())
+
+    scores.ended(endpoint, FAILED, 0.1, a_ticket(endpoint, 0.0), 2.0)
+
+    assert scores.row(endpoint.key, 2.0) is None
+    assert scores.changed() == set()

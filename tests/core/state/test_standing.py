@@ -1,6 +1,10 @@
 """Who may be picked now, and why not."""
 
+from functools import partial
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.core.endpoint import Endpoint
 from sidecar.core.state.standing import (
@@ -11,10 +15,12 @@ from sidecar.core.state.standing import (
     OUT,
     RESTING,
     SPENT,
+    STANDBY,
     Mark,
     Roster,
     Standing,
 )
+from tests.builders import lines_run
 from tests.core.filters.asking import offering
 
 A, B, C, D = (offering(name, slow_start_s=30.0) for name in "abcd")
@@ -144,6 +150,74 @@ def test_not_even_a_panic_picks_who_is_gone_or_has_no_quota_left() -> None:
     assert ids(roster) == "c d"
 
 
+def test_degraded_ones_count_as_left_where_one_is_out() -> None:
+    """C4 H7: three that are loaded bear more than the one that is known to be broken."""
+    roster = Roster(FOUR, panic=0.5)
+    standing = a_standing(roster)
+
+    marked(standing, {A: DEGRADED, B: DEGRADED, C: DEGRADED, D: OUT})
+    assert (roster.panicking, ids(roster)) == (False, "a b c")
+
+    marked(standing, {B: OUT, C: RESTING})
+    assert (roster.panicking, ids(roster), roster.left, roster.away) == (True, "a b c d", 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(STANDBY, True), (DEGRADED, True), (RESTING, False), (GONE, False)]
+)
+def test_one_is_spared_while_each_list_has_another_that_may_be_picked(level: int, expected: bool) -> None:
+    """H3: in the second list there is only b besides it; one of weight 0 is nobody."""
+    idle = Endpoint("shop", "idle", "idle.test:80", 0)
+    standing = a_standing(Roster(FOUR), Roster((A, B, A, idle)), Roster((C, D)))
+    assert standing.spares(A.key)
+
+    marked(standing, {B: level})
+    assert standing.spares(A.key) == expected
+
+    marked(standing, {A: OUT, B: HEALTHY})
+    assert standing.spares(A.key)
+    assert not standing.spares(B.key)
+
+
+def test_a_move_that_changes_no_candidates_looks_at_nobody() -> None:
+    """C4: from rest to out and back among 1,000, of which others are healthy."""
+    endpoints = tuple(offering(f"e{at}") for at in range(1000))
+    roster = Roster(endpoints, 0.3)
+    standing = a_standing(roster)
+    marked(standing, {endpoints[5]: OUT})
+
+    for level in (RESTING, SPENT, DEGRADED, STANDBY, GONE, OUT):
+        again = partial(standing.mark, endpoints[5].key, "test", Mark(level, "ill"), 0.0)
+        assert lines_run(again) < 100
+
+    standing.clear(endpoints[5].key, "test", 0.0)
+    assert roster.candidates.endpoints == list(endpoints)
+
+
+LEVELS = st.sampled_from([HEALTHY, STANDBY, DEGRADED, RESTING, OUT, SPENT, GONE])
+
+
+@given(
+    moves=st.lists(st.tuples(st.sampled_from(FOUR), LEVELS), max_size=20),
+    panic=st.sampled_from([0.0, 0.5, 0.9]),
+    recovers=st.booleans(),
+)
+def test_candidates_after_any_moves_are_those_of_a_list_that_is_made_anew(
+    moves: list[tuple[Endpoint, int]], panic: float, *, recovers: bool
+) -> None:
+    """C4 H7"""
+    roster = Roster(FOUR, panic, recovers=recovers)
+    standing = a_standing(roster)
+    for endpoint, level in moves:
+        standing.mark(endpoint.key, "test", Mark(level, "ill"), 0.0)
+
+        anew = Roster(FOUR, panic, recovers=recovers)
+        standing.renew([anew])
+        assert ids(roster) == ids(anew)
+        assert (roster.panicking, roster.trying, roster.spent) == (anew.panicking, anew.trying, anew.spent)
+        assert (roster.left, roster.away) == (anew.left, anew.away)
+
+
 def test_degraded_ones_are_no_reason_to_panic() -> None:
     """C4: those that are out would be asked although others are well enough."""
     roster = Roster(FOUR, panic=0.5)
@@ -262,3 +336,95 @@ def test_one_that_shall_begin_slowly_grows_to_its_weight() -> None:
     standing = a_standing(Roster((at_once,)))
     standing.begin_slowly(at_once.key, 100.0)
     assert not standing.young
+
+
+def test_many_that_are_back_at_once_make_candidates_once() -> None:
+    """C4: as many that go at once do: twenty times as many cost about twenty times as much."""
+
+    def cost(count: int) -> int:
+        endpoints = tuple(offering(f"e{at}") for at in range(count))
+        roster = Roster(endpoints)
+        standing = a_standing(roster)
+        for endpoint in endpoints:
+            standing.mark(endpoint.key, "test", Mark(OUT, "ill", 10.0), 0.0)
+        lines = lines_run(lambda: standing.pass_time(10.0))
+        assert len(roster.candidates.endpoints) == count
+        return lines
+
+    assert cost(200) <= 30 * cost(10)
+
+
+def test_a_mark_that_ends_costs_the_same_among_1000_as_among_10() -> None:
+    """C4: neither those that last are looked through, nor those that are young."""
+
+    def cost(count: int) -> int:
+        endpoints = [offering(f"e{at}", slow_start_s=30.0) for at in range(count)]
+        standing = a_standing(*(Roster((endpoint,)) for endpoint in endpoints))
+        for at, endpoint in enumerate(endpoints):
+            if at % 2:
+                standing.begin_slowly(endpoint.key, 0.0)
+            else:
+                standing.mark(endpoint.key, "test", Mark(OUT, "ill", 1.0 + at), 0.0)
+        return lines_run(lambda: standing.pass_time(1.0))
+
+    assert cost(1000) == cost(10)
+
+
+ENDS = st.sampled_from([0.5, 1.0, 1.0, 2.5, 7.0, NEVER])
+STEPS: st.SearchStrategy[tuple[str, list[str], str, float]] = st.one_of(
+    st.tuples(st.just("mark"), st.lists(st.sampled_from("abcd"), max_size=3), st.sampled_from("xy"), ENDS),
+    st.tuples(st.just("mark_all"), st.lists(st.sampled_from("abcd"), max_size=4), st.just("x"), ENDS),
+    st.tuples(st.just("clear"), st.lists(st.sampled_from("abcd"), max_size=3), st.sampled_from("xy"), ENDS),
+    st.tuples(st.just("adopt"), st.lists(st.sampled_from("abcd"), max_size=4), st.just("x"), ENDS),
+    st.tuples(st.just("pass"), st.just([]), st.just("x"), st.sampled_from([0.0, 0.3, 0.5, 1.0, 4.0, 40.0])),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_whatever_happens_a_mark_lasts_as_long_as_it_says(
+    steps: list[tuple[str, list[str], str, float]],
+) -> None:
+    """C4: and the next end is known exactly once time has passed."""
+    roster = Roster(FOUR)
+    standing = a_standing(roster)
+    by_id = {endpoint.id: endpoint for endpoint in FOUR}
+    expected: dict[tuple[str, str], float] = {}
+    now = 0.0
+    for what, names, cause, number in steps:
+        keys = [by_id[name].key for name in names]
+        if what == "adopt":
+            roster = Roster(tuple(by_id[name] for name in sorted(set(names))))
+            standing.renew([roster])
+            standing.adopt([roster], now)
+            expected = {pair: until for pair, until in expected.items() if pair[0] in keys}
+        elif what == "clear":
+            standing.clear_all(keys, cause, now)
+            expected = {
+                pair: end for pair, end in expected.items() if pair[0] not in keys or pair[1] != cause
+            }
+        elif what == "pass":
+            now += number
+        else:
+            keys = [key for key in keys if standing.knows(key)]
+            mark = Mark(OUT, "ill", now + number)
+            if what == "mark_all":
+                standing.mark_all(keys, cause, mark, now)
+            else:
+                for key in keys:
+                    standing.mark(key, cause, mark, now)
+            expected |= dict.fromkeys([(key, cause) for key in keys], mark.until)
+        if now >= standing.due or what == "pass":
+            standing.pass_time(now)
+        expected = {pair: until for pair, until in expected.items() if until > now}
+
+        marks = {
+            (key, each): mark.until for key in standing.marked() for each, mark in standing.marks(key).items()
+        }
+        assert marks == expected
+        away = {key for key, _ in expected}
+        assert ids(roster) == " ".join(each.id for each in roster.listed if each.key not in away)
+        young = [since + 30.0 for since in standing.young.values()]
+        ends = [*expected.values(), *young]
+        assert standing.due <= min(ends, default=NEVER)
+        if what == "pass":
+            assert standing.due == min(ends, default=NEVER)

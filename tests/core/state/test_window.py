@@ -83,3 +83,20 @@ def test_it_counts_what_was_in_the_last_ten_slots(events: list[tuple[int, bool, 
             sum(each[1] for each in kept),
             sum(each[2] for each in kept),
         )
+
+
+def test_what_was_a_part_is_taken_away_slot_by_slot() -> None:
+    """H3: what stays falls out when it would have."""
+    whole, part = Window(10.0), Window(10.0)
+    for at, failed in ((0.5, True), (3.5, False), (9.5, True)):
+        part.add(at, failed=failed, slow=failed)
+        whole.add(at, failed=failed, slow=failed)
+        whole.add(at, failed=False)
+
+    whole.take_away(part)
+
+    assert counts(whole) == (3, 0, 0)
+    whole.pass_time(10.0)
+    assert counts(whole) == (2, 0, 0)
+    whole.pass_time(18.0)
+    assert counts(whole) == (1, 0, 0)
