@@ -21,7 +21,6 @@ from sidecar.runtime.reload import Reloader
 from sidecar.runtime.router import Observer, Router
 from sidecar.runtime.server import Parts
 from sidecar.runtime.services import ACCESS_LOG, EXT_PROC, ROUTE, services
-from sidecar.store.sqlite import SqliteStore
 
 
 def core_kind() -> str:
@@ -61,6 +60,8 @@ def build(
     health = Health([EXT_PROC, ACCESS_LOG, ROUTE])
     file = store_path(config, path.parent)
     if file is not None and isinstance(config.store, schema.Store):
+        from sidecar.store.sqlite import SqliteStore  # noqa: PLC0415 - a database, where one is wanted
+
         keeping = Keeping(
             SqliteStore(file), state.keepers, measures, every_s=config.store.every, keep_s=config.store.keep
         )

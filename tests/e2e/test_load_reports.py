@@ -135,11 +135,15 @@ def test_of_three_the_easy_one_gets_most_and_the_full_one_nothing(gateway: Gatew
     it is passed over while another is left. 120 requests; 5 standard deviations of 80 are 26."""
     for name, told in (("c", 0.1), ("d", 0.6), ("e", 0.95)):
         gateway.endpoints[name].headers = {HEADER: f"TEXT cpu_utilization={told}"}
+    asked: Counter[str] = Counter()
+
+    def each_was_asked() -> bool:
+        asked.update(gateway.names("/three", 6))
+        return set(asked) == {"c", "d", "e"}
+
     before = _reports(gateway, "taken")
-    until(
-        lambda: set(gateway.names("/three", 6)) == {"c", "d"} and _reports(gateway, "taken") > before,
-        "each to have reported",
-    )
+    until(each_was_asked, "each to have been asked")
+    until(lambda: _reports(gateway, "taken") == before + asked.total(), "all reports")
 
     went = Counter(gateway.names("/three", 120))
 

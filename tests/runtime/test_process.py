@@ -44,7 +44,7 @@ def test_is_soon_ready_and_small(each_transport: str, tmp_path: Path) -> None:
         one.wait_ready()
         took_s = time.monotonic() - one.begun
         rss_kb = one.rss_kb()
-        print(f"ready after {took_s:.2f} s, {rss_kb / 1000:.0f} MB")  # noqa: T201
+        print(f"ready after {took_s:.2f} s, {rss_kb / 1000:.1f} MB")  # noqa: T201
 
         assert took_s < READY_WITHIN_S
         assert rss_kb < MOST_RSS_KB[each_transport]
